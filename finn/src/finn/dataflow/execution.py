@@ -1,0 +1,51 @@
+"""Layers as operators of the graph engine: they run their NumPy meaning."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+import numpy as np
+from finn.core.modelwrapper import ModelWrapper
+from finn.custom_op.base import AttributeDef, CustomOp
+from onnx import AttributeProto, GraphProto, NodeProto
+
+from finn.dataflow.graph import layer_of
+from finn.dataflow.layer import Layer
+from finn.dataflow.layers import LAYERS
+
+EXACT_FLOAT32 = 1 << 24
+
+
+class LayerOp(CustomOp):
+    """The operator of any layer."""
+
+    def get_nodeattr_types(self) -> dict[str, AttributeDef]:
+        kinds = {AttributeProto.INT: ("i", 0), AttributeProto.STRING: ("s", ""), AttributeProto.INTS: ("ints", [])}
+        return {a.name: (kinds[a.type][0], True, kinds[a.type][1]) for a in self.onnx_node.attribute}
+
+    def layer(self, constants: dict[str, np.ndarray]) -> Layer:
+        """The layer, given the initializers among its inputs."""
+        return layer_of(self.onnx_node, constants)
+
+    def make_shape_compatible_op(self, model: ModelWrapper) -> NodeProto:
+        return self.make_const_shape_op(self._layer_in(model).outputs[0].shape)
+
+    def infer_node_datatype(self, model: ModelWrapper) -> None:
+        for name, stream in zip(self.onnx_node.output, self._layer_in(model).outputs, strict=True):
+            model.set_tensor_datatype(name, stream.dtype)
+
+    def _layer_in(self, model: ModelWrapper) -> Layer:
+        return self.layer({i: a for i in self.onnx_node.input if (a := model.get_initializer(i)) is not None})
+
+    def execute_node(self, context: MutableMapping[str, np.ndarray], graph: GraphProto) -> None:
+        names = {t.name for t in graph.initializer}
+        constants = {i: context[i] for i in self.onnx_node.input if i in names}
+        layer = self.layer(constants)
+        streams = [context[i] for i in self.onnx_node.input if i not in names]
+        result = layer.execute(*(np.asarray(x).astype(np.int64) for x in streams))
+        largest = max(abs(layer.outputs[0].dtype.min()), abs(layer.outputs[0].dtype.max()))
+        exact = np.float32 if largest <= EXACT_FLOAT32 else np.float64
+        context[self.onnx_node.output[0]] = result.astype(exact)
+
+
+custom_op: dict[str, type[CustomOp]] = {cls.__name__: LayerOp for cls in LAYERS}

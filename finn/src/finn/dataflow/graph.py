@@ -1,0 +1,135 @@
+"""Layers as nodes of an ONNX graph: one generic way in and out, and their execution in the graph.
+
+A layer is a node of the domain `finn.dataflow`. Its dataclass fields are the node's attributes; arrays are initializers,
+in the order of the fields, after the stream inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+import numpy as np
+from finn.core.datatype import BaseDataType, DataType
+from finn.core.errors import FinnError
+from finn.core.modelwrapper import ModelWrapper
+from onnx import AttributeProto, NodeProto, helper
+
+from finn.dataflow.layer import IntArray, Layer
+from finn.dataflow.layers import LAYERS
+
+DOMAIN = "finn.dataflow"
+_BY_NAME: Mapping[str, type[Layer]] = {cls.__name__: cls for cls in LAYERS}
+
+
+class DataflowError(FinnError):
+    """A graph that is not, or cannot become, a graph of hardware layers."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A layer in a graph: the name of its node, and the tensors that its streams carry."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def attributes(layer: Layer) -> dict[str, Any]:
+    """The fields of `layer` that are no arrays, as ONNX attribute values."""
+    return {
+        f.name: value.name if isinstance(value, BaseDataType) else list(value) if isinstance(value, tuple) else value
+        for f in fields(layer)
+        if (value := getattr(layer, f.name)) is not None and not isinstance(value, np.ndarray)
+    }
+
+
+def arrays(layer: Layer) -> dict[str, IntArray]:
+    """The fields of `layer` that are arrays."""
+    return {f.name: v for f in fields(layer) if isinstance(v := getattr(layer, f.name), np.ndarray)}
+
+
+@lru_cache
+def _hints(cls: type[Layer]) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def _is_array(hint: Any) -> bool:  # noqa: ANN401 - a type expression
+    return "ndarray" in str(hint)
+
+
+def layer_of(node: NodeProto, constants: Mapping[str, np.ndarray]) -> Layer:
+    """The layer that `node` stands for. `constants`: initializers by tensor name. Raises DataflowError, LayerError."""
+    cls = _BY_NAME.get(node.op_type)
+    if cls is None:
+        raise DataflowError(f"{DOMAIN} has no layer {node.op_type}", where=f"node {node.name}")
+    values: dict[str, Any] = {}
+    given = {a.name: a for a in node.attribute}
+    present = [i for i in node.input if i in constants]
+    for name, hint in _hints(cls).items():
+        if name in given:
+            values[name] = _decode(given[name], hint)
+        elif _is_array(hint) and present:
+            values[name] = np.asarray(constants[present.pop(0)]).astype(np.int64)
+    return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+
+
+def _decode(attribute: AttributeProto, hint: Any) -> Any:  # noqa: ANN401 - as typed by the field
+    value = helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        text = value.decode()
+        return DataType[text] if hint is BaseDataType else text
+    return tuple(value) if attribute.type == AttributeProto.INTS else value
+
+
+def instances(model: ModelWrapper) -> list[Instance]:
+    """The layers of a dataflow graph in topological order. Raises DataflowError if a node is no layer."""
+    return [_instance(model, node) for node in model.graph.node]
+
+
+def _instance(model: ModelWrapper, node: NodeProto) -> Instance:
+    if node.domain != DOMAIN:
+        raise DataflowError(f"{node.op_type} is not a hardware layer", where=f"node {node.name}")
+    constants = {i: a for i in node.input if i and (a := model.get_initializer(i)) is not None}
+    streams = tuple(i for i in node.input if i and i not in constants)
+    return Instance(node.name, layer_of(node, constants), streams, tuple(node.output))
+
+
+def layers(model: ModelWrapper) -> dict[str, Layer]:
+    """Node name -> layer, of all layers in `model`, in topological order; other nodes are passed over."""
+    return {n.name: _instance(model, n).layer for n in model.graph.node if n.domain == DOMAIN}
+
+
+def set_layer(model: ModelWrapper, name: str, layer: Layer) -> None:
+    """Write the foldings and options of `layer` into the node `name`; its arrays and streams stay."""
+    node = model.get_node_from_name(name)
+    if node is None:
+        raise DataflowError(f"there is no node {name}")
+    del node.attribute[:]
+    node.attribute.extend(helper.make_attribute(k, v) for k, v in attributes(layer).items())
+
+
+def make_model(chain: list[tuple[str, Layer]]) -> ModelWrapper:
+    """A graph of layers one after the other: the smallest design around one layer."""
+    nodes, values, constants = [], {}, {}
+    for k, (name, layer) in enumerate(chain):
+        names = {f"{name}_{field}": array for field, array in arrays(layer).items()}
+        node = helper.make_node(
+            type(layer).__name__, [f"t{k}", *names], [f"t{k + 1}"], name, domain=DOMAIN, **attributes(layer)
+        )
+        nodes.append(node)
+        constants |= names
+        values |= {f"t{k}": layer.inputs[0], f"t{k + 1}": layer.outputs[0]}
+    infos = {n: helper.make_tensor_value_info(n, 1, s.shape) for n, s in values.items()}
+    graph = helper.make_graph(nodes, "dataflow", [infos["t0"]], [infos[f"t{len(chain)}"]])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)]
+    model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=10))
+    for name, stream in values.items():
+        model.set_tensor_shape(name, list(stream.shape))
+        model.set_tensor_datatype(name, stream.dtype)
+    for name, array in constants.items():
+        model.set_initializer(name, array)
+    return model

@@ -1,0 +1,233 @@
+"""What a hardware layer declares once, and what every tool derives from that.
+
+A layer is a frozen dataclass in one file: what the network fixes, the foldings, its streams, its schedule, its cost, its
+meaning on NumPy integers and the SystemVerilog module that implements it. This module imports no layer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from math import prod
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from finn.core.datatype import BaseDataType
+from finn.core.errors import FinnError
+
+IntArray = npt.NDArray[np.int64]
+L = TypeVar("L", bound="Layer")
+
+
+class LayerError(FinnError):
+    """A layer was given values that do not fit together."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A tensor sent beat by beat in C order; each beat carries `lanes` neighbours of the last axis.
+
+    Lane 0 is in the least significant bits; a value is two's complement, or one bit (-1 as 0) if bipolar.
+    """
+
+    shape: tuple[int, ...]
+    dtype: BaseDataType
+    lanes: int = 1
+
+    @property
+    def folded_shape(self) -> tuple[int, ...]:
+        """(..., beats per vector, lanes)"""
+        return (*self.shape[:-1], self.shape[-1] // self.lanes, self.lanes)
+
+    @property
+    def beats(self) -> int:
+        """Beats per frame."""
+        return prod(self.folded_shape[:-1])
+
+    @property
+    def width(self) -> int:
+        """Bits per beat."""
+        return self.lanes * self.dtype.bitwidth()
+
+    @property
+    def padded_width(self) -> int:
+        """Bits per beat on an AXI4-Stream, which counts whole bytes."""
+        return -(-self.width // 8) * 8
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Estimated resources. Efficiency: stored bits per bit of the memories that hold them; 1 where there are none."""
+
+    LUT: int = 0
+    BRAM_18K: int = 0
+    URAM: int = 0
+    DSP: int = 0
+    BRAM_efficiency: float = 1.0
+    URAM_efficiency: float = 1.0
+
+    def __add__(self, other: Resources) -> Resources:
+        """The sum of the counts; efficiencies have no sum and are those of `self`."""
+        return replace(
+            self,
+            LUT=self.LUT + other.LUT,
+            BRAM_18K=self.BRAM_18K + other.BRAM_18K,
+            URAM=self.URAM + other.URAM,
+            DSP=self.DSP + other.DSP,
+        )
+
+
+@dataclass(frozen=True)
+class Rtl:
+    """An instance of a module of the SystemVerilog library.
+
+    parameters : by name; a string is passed as a string.
+    memories : lines of hexadecimal words by file name suffix; the module gets the common stem as its parameter `File`.
+    """
+
+    module: str
+    parameters: Mapping[str, int | str]
+    memories: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When, in the layer's own steps, one frame is read and written.
+
+    A layer does one step per cycle and needs `steps` of them per frame; it waits in front of a step whose input has not
+    come. reads[i] is the step that needs input beat i, writes[j] the step whose result is output beat j. A beat can be
+    used `read_delay` cycles after it was accepted, and leaves `write_delay` cycles after the step that makes it.
+    """
+
+    steps: int
+    reads: IntArray
+    writes: IntArray
+    read_delay: int
+    write_delay: int
+
+    def departures(self, arrivals: IntArray) -> IntArray:
+        """The cycle in which each output beat is offered, if input beat i is accepted in cycle arrivals[i].
+
+        Step k happens at k + max over the beats i read up to step k of (arrivals[i] + read_delay - reads[i]).
+        """
+        slack = np.full(self.steps, np.iinfo(np.int64).min // 2, dtype=np.int64)
+        np.maximum.at(slack, self.reads, arrivals + self.read_delay - self.reads)
+        start = np.maximum.accumulate(slack)
+        return np.asarray(self.writes + start[self.writes] + self.write_delay, dtype=np.int64)
+
+
+def folding(of: str) -> Any:  # noqa: ANN401 - typed by the field it stands for
+    """A field for a folding factor: any divisor of the attribute `of`; 1 unless the designer says so."""
+    return field(default=1, metadata={"of": of, "config": True})
+
+
+def option(default: Any, choices: Iterable[Any] | None = None) -> Any:  # noqa: ANN401 - typed by its field
+    """A field that a configuration file may set, one of `choices` if they are given."""
+    return field(default=default, metadata={"config": True, "choices": tuple(choices) if choices else None})
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no ==
+class Layer(ABC):
+    """A hardware layer with one input and one output stream, or several. The rest follows from the fields.
+
+    Subclasses give the abstract members below. Fields made by `folding` and `option` are what a user may configure.
+    Raises LayerError when made with a folding that does not divide its dimension or an option that is not a choice.
+    """
+
+    former_names: ClassVar[tuple[str, ...]] = ()
+    """What FINN called nodes of this layer; accepted in configuration files."""
+
+    inFIFODepths: tuple[int, ...] = field(default=(2,), kw_only=True, metadata={"config": True})
+    outFIFODepths: tuple[int, ...] = field(default=(2,), kw_only=True, metadata={"config": True})
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if "of" in f.metadata:
+                self._check_folding(f.name, value, f.metadata["of"])
+            elif f.metadata.get("choices") and value not in f.metadata["choices"]:
+                raise LayerError(
+                    f"{type(self).__name__}: {f.name}={value!r}",
+                    why="it is not one of the choices",
+                    remedy=f"use one of {', '.join(map(repr, f.metadata['choices']))}",
+                )
+
+    def _check_folding(self, name: str, factor: int, of: str) -> None:
+        size = getattr(self, of)
+        if not isinstance(factor, int) or factor < 1 or size % factor:
+            raise LayerError(
+                f"{type(self).__name__}: {name}={factor} does not divide {of}={size}",
+                why=f"each cycle has to do the same number of {of} elements",
+                remedy=f"use one of {', '.join(map(str, divisors(size)))}",
+            )
+
+    @classmethod
+    def foldings(cls) -> dict[str, str]:
+        """Name of each folding factor -> name of the attribute that it divides, in the order in which to raise them."""
+        return {f.name: f.metadata["of"] for f in fields(cls) if "of" in f.metadata}
+
+    def config(self) -> dict[str, Any]:
+        """What a configuration file may say about this layer, with the present values."""
+        present = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("config")}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in present.items()}
+
+    def with_config(self: L, **values: Any) -> L:
+        """A copy with other foldings or options. LayerError for a name that is none of them."""
+        allowed = self.config()
+        for name in values:
+            if name not in allowed:
+                raise LayerError(
+                    f"{type(self).__name__} has no configurable attribute {name!r}",
+                    remedy=f"use {', '.join(allowed)}",
+                )
+        return replace(self, **{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[Stream, ...]: ...
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[Stream, ...]: ...
+
+    @abstractmethod
+    def schedule(self) -> Schedule:
+        """How one frame is read and written."""
+
+    @property
+    def cycles(self) -> int:
+        """The initiation interval: clock cycles from one frame to the next at full throughput."""
+        return self.schedule().steps
+
+    @cached_property
+    def latency(self) -> int:
+        """Cycles from first input to last output beat, both counted, of a lone frame fed at one beat per cycle."""
+        return int(self.schedule().departures(np.arange(self.inputs[0].beats))[-1]) + 1
+
+    @abstractmethod
+    def execute(self, *inputs: IntArray) -> IntArray:
+        """What the layer means: integers of the shapes of `inputs` (any batch in front) to those of `outputs`."""
+
+    @abstractmethod
+    def resources(self, part: str | None = None) -> Resources:
+        """Estimate for an FPGA part."""
+
+    def alternatives(self, part: str | None = None) -> list[Resources]:
+        """Estimates of the other ways in which this layer could be built, this one included."""
+        return [self.resources(part)]
+
+    def op_and_param_counts(self) -> dict[str, int]:
+        """Operations and parameters per frame, with FINN's keys: op_mac_<lo>bx<hi>b, param_weight_<b>b, …"""
+        return {}
+
+    @abstractmethod
+    def rtl(self) -> Rtl:
+        """The SystemVerilog instance."""
+
+
+def divisors(n: int) -> list[int]:
+    """All divisors of n >= 1, ascending."""
+    return [d for d in range(1, n + 1) if n % d == 0]

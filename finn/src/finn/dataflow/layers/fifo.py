@@ -1,0 +1,64 @@
+"""StreamingFIFO: a buffer between two layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from finn.core.datatype import BaseDataType
+
+from finn.dataflow.cost import bram18, lutram
+from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, option
+
+DEEPEST_LUTRAM = 256
+
+
+@dataclass(frozen=True, eq=False)
+class StreamingFIFO(Layer):
+    """Hold up to `depth` beats of a stream. depth >= 4 passes one beat per cycle (a place is free again after 3)."""
+
+    shape: tuple[int, ...]
+    dtype: BaseDataType
+    lanes: int
+    depth: int = option(4)
+    ram_style: str = option("auto", ("auto", "block", "distributed"))
+    impl_style: str = option("rtl", ("rtl",))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth < 2:
+            raise LayerError(f"StreamingFIFO: depth={self.depth}", remedy="use 2 or more, 4 for one beat per cycle")
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.lanes),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return self.inputs
+
+    def schedule(self) -> Schedule:
+        beats = np.arange(self.inputs[0].beats)
+        return Schedule(len(beats), beats, beats, read_delay=0, write_delay=2)
+
+    def execute(self, *inputs: IntArray) -> IntArray:
+        return inputs[0]
+
+    @property
+    def _style(self) -> str:
+        if self.ram_style != "auto":
+            return self.ram_style
+        return "distributed" if self.depth <= DEEPEST_LUTRAM else "block"
+
+    def resources(self, part: str | None = None) -> Resources:
+        """The memory and four counters."""
+        width, counters = self.inputs[0].width, 4 * self.depth.bit_length() + 8
+        if self._style == "distributed":
+            return Resources(LUT=counters + lutram(width, self.depth))
+        blocks = bram18(width, self.depth)
+        stored = width * self.depth
+        return Resources(LUT=counters, BRAM_18K=blocks, BRAM_efficiency=stored / (blocks * 18432))
+
+    def rtl(self) -> Rtl:
+        parameters: dict[str, int | str] = {"Width": self.inputs[0].width, "Depth": self.depth, "RamStyle": self._style}
+        return Rtl(module="streaming_fifo", parameters=parameters)

@@ -1,0 +1,86 @@
+"""LabelSelect: the indices of the k largest values, best first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from finn.core.datatype import BaseDataType, DataType
+
+from finn.dataflow import pipeline
+from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSelect(Layer):
+    """Top-k along the last axis; of equal values the lower index wins, as in ONNX TopK and ArgMax.
+
+    shape : (..., labels) -> (..., K), one index per output beat. PE values per input beat.
+    """
+
+    former_names = ("LabelSelect_Batch",)
+
+    shape: tuple[int, ...]
+    input_dtype: BaseDataType
+    K: int = 1
+    PE: int = folding("labels")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.K <= self.labels:
+            raise LayerError(f"LabelSelect: K={self.K} of {self.labels} labels", remedy=f"use 1 to {self.labels}")
+
+    @property
+    def labels(self) -> int:
+        return self.shape[-1]
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.input_dtype, self.PE),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream((*self.shape[:-1], self.K), DataType.spanning(0, max(1, self.labels - 1))),)
+
+    def schedule(self) -> Schedule:
+        vectors, folds = prod(self.shape[:-1]), self.labels // self.PE
+        steps = max(folds, self.K)
+        start = np.arange(vectors)[:, None] * steps
+        return Schedule(
+            vectors * steps,
+            (start + np.arange(folds)).reshape(-1),
+            np.repeat(start + folds - 1, self.K, axis=1).reshape(-1),
+            read_delay=0,
+            write_delay=self._latency + pipeline.CREDIT_FIFO + (self.K if self.K > 1 else 0),  # the last of K
+        )
+
+    @property
+    def _latency(self) -> int:
+        """Cycles from the last input beat to the push of the result."""
+        return 4
+
+    def execute(self, *inputs: IntArray) -> IntArray:
+        order = np.argsort(-inputs[0], axis=-1, kind="stable")
+        return np.asarray(order[..., : self.K], dtype=np.int64)
+
+    def resources(self, part: str | None = None) -> Resources:
+        """Comparators: PE (PE - 1) / 2 between the lanes, K min(K, PE) against the best so far; and their selectors."""
+        bits, best = self.input_dtype.bitwidth(), min(self.K, self.PE)
+        word = bits + self.outputs[0].dtype.bitwidth()
+        lanes = self.PE * (self.PE - 1) // 2 * bits + best * self.PE * word // 2
+        return Resources(LUT=40 + lanes + self.K * best * bits + self.K * (self.K + best) * word // 2)
+
+    def rtl(self) -> Rtl:
+        return Rtl(
+            module="label_select",
+            parameters={
+                "Labels": self.labels,
+                "PE": self.PE,
+                "K": self.K,
+                "InBits": self.input_dtype.bitwidth(),
+                "InSigned": int(self.input_dtype.signed()),
+                "OutBits": self.outputs[0].dtype.bitwidth(),
+                "OutDepth": pipeline.credit_depth(self._latency, self.labels // self.PE),
+            },
+        )

@@ -1,0 +1,67 @@
+"""StreamingDataWidthConverter: the same tensor with another number of elements per beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+from finn.core.datatype import BaseDataType
+
+from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream
+
+
+@dataclass(frozen=True, eq=False)
+class StreamingDataWidthConverter(Layer):
+    """Regroup a stream of `in_lanes` elements per beat into one of `out_lanes`; any ratio.
+
+    Both divide the last axis of `shape`.
+    """
+
+    shape: tuple[int, ...]
+    dtype: BaseDataType
+    in_lanes: int
+    out_lanes: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shape[-1] % self.in_lanes or self.shape[-1] % self.out_lanes:
+            raise LayerError(
+                f"StreamingDataWidthConverter: {self.in_lanes} to {self.out_lanes} elements of {self.shape[-1]}",
+                why="a beat would hold parts of two vectors",
+            )
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.in_lanes),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream(self.shape, self.dtype, self.out_lanes),)
+
+    def schedule(self) -> Schedule:
+        beats_in, beats_out = self.inputs[0].beats, self.outputs[0].beats
+        steps = max(beats_in, beats_out)
+        # Output beat j needs ceil((j + 1) * out / in) input beats; the wider side goes at one beat per step.
+        needed = -(-(np.arange(beats_out) + 1) * self.out_lanes // self.in_lanes) - 1
+        if beats_out <= beats_in:
+            return Schedule(steps, np.arange(beats_in), needed, read_delay=0, write_delay=1)
+        first = np.searchsorted(needed, np.arange(beats_in), side="left")
+        return Schedule(steps, first, np.arange(beats_out), read_delay=1, write_delay=0)
+
+    def execute(self, *inputs: IntArray) -> IntArray:
+        return inputs[0]
+
+    def resources(self, part: str | None = None) -> Resources:
+        """A shift register whose units choose between shifting and the places where an input beat can land."""
+        unit = gcd(self.in_lanes, self.out_lanes) * self.dtype.bitwidth()
+        into, out = (
+            self.in_lanes // gcd(self.in_lanes, self.out_lanes),
+            self.out_lanes // gcd(self.in_lanes, self.out_lanes),
+        )
+        capacity, places = into + 2 * out - 1, min(into, 2 * out)
+        return Resources(LUT=20 + capacity * (unit * (1 + places) // 2 + places))
+
+    def rtl(self) -> Rtl:
+        parameters = {"InWidth": self.inputs[0].width, "OutWidth": self.outputs[0].width}
+        return Rtl(module="width_converter", parameters=parameters)

@@ -1,0 +1,287 @@
+"""RTL simulation: a stitched design as a function on batches of integers, with cycle counts.
+
+The model and its driver are one shared object (harness.cpp); Python touches arrays, never cycles.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+from finn.core.datatype import DataType
+
+from finn.dataflow.layer import IntArray
+from finn.dataflow.packing import pack_beats, unpack_beats
+from finn.rtl.errors import DeadlockError, RtlError
+from finn.rtl.stitch import Design, Port
+from finn.rtl.verilator import Model
+
+_DIRECTORY = threading.Lock()  # the model's constructor reads memories relative to the working directory of the process
+_PROBABILITY = 1 << 32
+
+
+class _Stream(ctypes.Structure):
+    _fields_ = (
+        ("words", ctypes.c_void_p),
+        ("beats", ctypes.c_int64),
+        ("cycles", ctypes.c_void_p),
+        ("done", ctypes.c_int64),
+    )
+
+
+@dataclass(frozen=True)
+class LinkStats:
+    """What happened on one stream: beats taken, cycles in which a valid beat waited, cycles in which the reader waited."""
+
+    beats: int
+    blocked: int
+    starved: int
+    valid: bool
+    ready: bool
+
+
+@dataclass(frozen=True)
+class SimResult:
+    """A finished run of N frames.
+
+    outputs : one integer array (N, …) per output port. Cycles count from the first offered input beat.
+    first_in, last_in, first_out, last_out : per frame, the cycle of the first and last beat at the first port.
+    """
+
+    outputs: tuple[IntArray, ...]
+    cycles: int
+    first_in: IntArray
+    last_in: IntArray
+    first_out: IntArray
+    last_out: IntArray
+    links: dict[str, LinkStats] = field(default_factory=dict)
+    fifo_high_water: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def latency_cycles(self) -> int:
+        """Of the first frame: from its first input beat to its last output beat, both cycles counted."""
+        return int(self.last_out[0] - self.first_in[0]) + 1
+
+    @property
+    def interval_cycles(self) -> float:
+        """Mean distance of the frames' last beats once the pipeline is full (from the middle of the run on)."""
+        start = len(self.last_out) // 2 if len(self.last_out) > 2 else 0
+        frames = len(self.last_out) - 1 - start
+        if frames < 1:
+            return float(self.latency_cycles)
+        return float(self.last_out[-1] - self.last_out[start]) / frames
+
+
+class Simulator:
+    """A compiled model of `design`. Building takes seconds, from the cache milliseconds.
+
+    trace: can write waveforms; assertions: the handshake rules are checked in each cycle (a violation ends the process
+    with a message, as Verilator does).
+    """
+
+    def __init__(self, design: Design, trace: bool = False, assertions: bool = False) -> None:
+        self.design = design
+        self.trace = trace
+        self._work = tempfile.TemporaryDirectory(prefix="finn_sim_")
+        folder = Path(self._work.name)
+        top = folder / f"{design.name}.sv"
+        top.write_text(design.top)
+        design.write_memories(folder)
+        model = Model(design.name, (*design.sources, top), _ports_header(design), trace, assertions)
+        self._library = _load(model.build())
+
+    def __enter__(self) -> Simulator:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._work.cleanup()
+
+    def run(
+        self,
+        *inputs: IntArray,
+        input_gaps: float = 0.0,
+        back_pressure: float = 0.0,
+        seed: int = 0,
+        max_cycles: int | None = None,
+        trace_file: str | os.PathLike[str] | None = None,
+    ) -> SimResult:
+        """Send frames, one array (N, *shape[1:] or *shape) per input port, and collect all results.
+
+        input_gaps, back_pressure : probability that an input is not valid, an output not ready, in a cycle.
+        Raises RtlError for arrays that do not fit or after max_cycles, DeadlockError if nothing moves any more.
+        """
+        beats = [_checked(x, port) for x, port in zip(inputs, self.design.inputs, strict=True)]
+        frames = beats[0].shape[0] // self.design.inputs[0].stream.beats
+        if trace_file is not None and not self.trace:
+            raise RtlError("this simulator was made without waveforms", remedy="use Simulator(design, trace=True)")
+        ins = [_Buffer(words) for words in beats]
+        outs = [_Buffer.empty(frames * p.stream.beats, p) for p in self.design.outputs]
+        slowdown = (1 - min(input_gaps, 0.99)) * (1 - min(back_pressure, 0.99))
+        idle = int((2 * max(self._longest, 1) + self._latency + 1000) / slowdown)
+        limit = max_cycles if max_cycles is not None else 1 << 60
+        handle = self._new(trace_file)
+        try:
+            streams = [(_Stream * len(b))(*(x.stream for x in b)) for b in (ins, outs)]
+            thresholds = [ctypes.c_uint32(int(p * _PROBABILITY)) for p in (input_gaps, back_pressure)]
+            cycles = self._library.finn_sim_run(handle, *streams, *thresholds, seed, limit, idle)
+            links, fifos = self._stats(handle)
+        finally:
+            self._library.finn_sim_free(handle)
+        done = [s.done for s in streams[1]]
+        if cycles < 0:
+            self._explain(cycles == -2, limit if cycles == -1 else idle, done, outs, links, fifos)
+        return self._result(cycles, frames, ins, outs, links, {n: peak for n, (peak, _) in fifos.items()})
+
+    @property
+    def _longest(self) -> int:
+        return max(i.layer.cycles for i in self.design.instances)
+
+    @property
+    def _latency(self) -> int:
+        return sum(i.layer.latency for i in self.design.instances)
+
+    def _new(self, trace_file: str | os.PathLike[str] | None) -> ctypes.c_void_p:
+        trace = os.fsencode(Path(trace_file).absolute()) if trace_file is not None else None
+        with _DIRECTORY:
+            handle = self._library.finn_sim_new(os.fsencode(self._work.name), trace)
+        if not handle:
+            raise RtlError(f"the simulator could not enter {self._work.name}", remedy="check the temporary directory")
+        return ctypes.c_void_p(handle)
+
+    def _stats(self, handle: ctypes.c_void_p) -> tuple[dict[str, LinkStats], dict[str, tuple[int, int]]]:
+        links, fifos = self.design.links, self.design.fifos
+        probes = np.zeros((len(links), 4), np.uint32)
+        levels = np.zeros((max(1, len(fifos)), 2), np.uint32)
+        self._library.finn_sim_stats(handle, _address(probes), _address(levels))
+        stats = {
+            link.name: LinkStats(int(b), int(w), int(s), bool(state & 2), bool(state & 1))
+            for link, (b, w, s, state) in zip(links, probes, strict=True)
+        }
+        return stats, {name: (int(peak), int(level)) for name, (peak, level) in zip(fifos, levels, strict=False)}
+
+    def _explain(
+        self,
+        stuck: bool,
+        limit: int,
+        done: list[int],
+        outs: list[_Buffer],
+        links: dict[str, LinkStats],
+        fifos: dict[str, tuple[int, int]],
+    ) -> None:
+        """Raise: which FIFOs are full, which layers wait for input, which cannot get rid of their output."""
+        layers = {i.name: i.layer for i in self.design.instances}
+        full = [n for n, (_, level) in fifos.items() if level >= layers[n].config()["depth"]]
+        ends = [(link, links[link.name]) for link in self.design.links]
+        starving = [link.consumer for link, s in ends if s.ready and not s.valid and link.consumer]
+        blocked = [link.producer for link, s in ends if s.valid and not s.ready and link.producer]
+        state = "; ".join(
+            f"{text}: {', '.join(names)}"
+            for text, names in (("full FIFOs", full), ("starving", starving), ("blocked", blocked))
+            if names
+        )
+        have = f"{sum(done)} of {sum(len(o.words) for o in outs)} output beats"
+        if stuck:
+            raise DeadlockError(
+                f"deadlock: {have}, then nothing moved for {limit} cycles", where=self.design.name, why=state,
+                remedy="deepen the full FIFOs, or look at the first layer that is neither starving nor blocked",
+            )  # fmt: skip
+        raise RtlError(f"time-out: {have} after {limit} cycles", where=self.design.name, why=state)
+
+    def _result(
+        self,
+        cycles: int,
+        frames: int,
+        ins: list[_Buffer],
+        outs: list[_Buffer],
+        links: dict[str, LinkStats],
+        high_water: dict[str, int],
+    ) -> SimResult:
+        outputs = tuple(
+            unpack_beats(o.words, p.stream).reshape(_batch(frames, p.stream.shape))
+            for o, p in zip(outs, self.design.outputs, strict=True)
+        )
+        into, out = (b[0].cycles.reshape(frames, -1) for b in (ins, outs))
+        start = into[0, 0]
+        times = [a - start for a in (into[:, 0], into[:, -1], out[:, 0], out[:, -1])]
+        return SimResult(outputs, cycles, *times, links=links, fifo_high_water=high_water)
+
+
+@dataclass
+class _Buffer:
+    """Beats as 32-bit words and the cycles in which they passed."""
+
+    words: npt.NDArray[np.uint32]
+    cycles: IntArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.words = np.ascontiguousarray(self.words)
+        self.cycles = np.zeros(len(self.words), np.int64)
+
+    @classmethod
+    def empty(cls, beats: int, port: Port) -> _Buffer:
+        return cls(np.zeros((beats, -(-port.stream.padded_width // 32)), np.uint32))
+
+    @property
+    def stream(self) -> _Stream:
+        return _Stream(_address(self.words), len(self.words), _address(self.cycles), 0)
+
+
+def _batch(frames: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """Frames of a stream shape (1, …) are stacked along its first axis; other shapes get a new one."""
+    return (frames, *shape[1:]) if shape[0] == 1 else (frames, *shape)
+
+
+def _checked(x: IntArray, port: Port) -> npt.NDArray[np.uint32]:
+    stream = port.stream
+    size = prod(stream.shape)
+    if x.size == 0 or x.size % size or x.shape[-1] != stream.shape[-1]:
+        raise RtlError(
+            f"input of shape {x.shape}", where=port.prefix, why=f"one frame of tensor {port.tensor} is {stream.shape}",
+            remedy=f"give an array of shape {('N', *_batch(1, stream.shape)[1:])}",
+        )  # fmt: skip
+    low, high = x.min(), x.max()
+    fits = stream.dtype.min() <= low and high <= stream.dtype.max()
+    if not fits or (stream.dtype == DataType["BIPOLAR"] and not x.all()):
+        raise RtlError(f"values outside {stream.dtype.name}", where=port.prefix, why=f"they range from {low} to {high}")
+    return pack_beats(x.reshape(-1, size), stream)
+
+
+def _address(array: npt.NDArray[np.generic]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    library.finn_sim_new.restype = ctypes.c_void_p
+    library.finn_sim_new.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+    library.finn_sim_free.argtypes = [ctypes.c_void_p]
+    library.finn_sim_stats.argtypes = [ctypes.c_void_p] * 3
+    library.finn_sim_run.restype = ctypes.c_int64
+    library.finn_sim_run.argtypes = (
+        [ctypes.c_void_p] * 3 + [ctypes.c_uint32] * 2 + [ctypes.c_uint64] + [ctypes.c_int64] * 2
+    )
+    return library
+
+
+def _ports_header(design: Design) -> str:
+    """The generated part of the driver: which ports, probes and FIFOs there are."""
+    inside = f"{design.name}__DOT__"
+    lists = {
+        "FINN_INPUTS": [f"{p.prefix}, {-(-p.stream.padded_width // 32)}" for p in design.inputs],
+        "FINN_OUTPUTS": [f"{p.prefix}, {-(-p.stream.padded_width // 32)}" for p in design.outputs],
+        "FINN_PROBES": [f"{inside}probe_{link.name}" for link in design.links],
+        "FINN_FIFOS": [f"{inside}{name}" for name in design.fifos],
+    }
+    lines = [f"#define FINN_INPUT_COUNT {len(design.inputs)}", f"#define FINN_OUTPUT_COUNT {len(design.outputs)}"]
+    for name, entries in lists.items():
+        lines.append(f"#define {name}(P) {' '.join(f'P({k}, {entry})' for k, entry in enumerate(entries))}")
+    return "\n".join(lines) + "\n"

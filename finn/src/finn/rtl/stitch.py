@@ -1,0 +1,209 @@
+"""One SystemVerilog top for a dataflow graph: an instance per layer, named after its node, streams in between."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from finn.core.modelwrapper import ModelWrapper
+from jinja2 import Environment, StrictUndefined
+
+from finn.dataflow.graph import Instance, instances
+from finn.dataflow.layer import Stream
+from finn.rtl.library import sources_of
+
+PROBE = "stream_probe"
+
+
+@dataclass(frozen=True)
+class Port:
+    """An AXI4-Stream port of a design. `prefix` is s_axis_<n> or m_axis_<n>, `tensor` the ONNX tensor it carries."""
+
+    prefix: str
+    stream: Stream
+    tensor: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A stream between two layers or at the border, with the names of both sides ("" for outside)."""
+
+    name: str
+    stream: Stream
+    producer: str
+    consumer: str
+
+
+@dataclass(frozen=True)
+class Design:
+    """A stitched design: everything that a simulator or a synthesis tool reads."""
+
+    name: str
+    top: str
+    sources: tuple[Path, ...]
+    memories: dict[str, list[str]]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    links: tuple[Link, ...]
+    instances: tuple[Instance, ...]
+
+    @property
+    def fifos(self) -> tuple[str, ...]:
+        """Instances that are FIFOs."""
+        return tuple(i.name for i in self.instances if i.layer.rtl().module == "streaming_fifo")
+
+    def write(self, directory: str | os.PathLike[str]) -> Path:
+        """Write <name>.sv, the library files, the memories and all_verilog_srcs.txt; return the path of the top."""
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.write_memories(folder)
+        for source in self.sources:
+            shutil.copyfile(source, folder / source.name)
+        top = folder / f"{self.name}.sv"
+        top.write_text(self.top)
+        names = [*(s.name for s in self.sources), top.name]
+        (folder / "all_verilog_srcs.txt").write_text("".join(f"{n}\n" for n in names))
+        return top
+
+    def write_memories(self, directory: Path) -> None:
+        """Write the hexadecimal memory files."""
+        for name, words in self.memories.items():
+            (directory / name).write_text("".join(f"{w}\n" for w in words))
+
+
+TOP = """\
+// {{ name }}: {{ instances | length }} layers. AXI4-Stream in and out, one clock, synchronous active-low reset.
+// Memories are read from the .dat files beside this one.
+{%- for i in instances %}
+//   {{ "%-32s" | format(i.name) }} {{ i.summary }}
+{%- endfor %}
+module {{ name }} (
+    input  logic ap_clk,
+    input  logic ap_rst_n,
+{%- for p in inputs %}
+    input  logic [{{ p.stream.padded_width - 1 }}:0] {{ p.prefix }}_tdata,
+    input  logic {{ p.prefix }}_tvalid,
+    output logic {{ p.prefix }}_tready,
+{%- endfor %}
+{%- for p in outputs %}
+    output logic [{{ p.stream.padded_width - 1 }}:0] {{ p.prefix }}_tdata,
+    output logic {{ p.prefix }}_tvalid,
+    input  logic {{ p.prefix }}_tready{{ "," if not loop.last }}
+{%- endfor %}
+);
+{%- for l in links %}
+  logic [{{ l.stream.width - 1 }}:0] {{ l.name }}_data;
+  logic {{ l.name }}_valid, {{ l.name }}_ready;
+{%- endfor %}
+{% for p in inputs %}
+  assign {{ wires[p.prefix] }}_data = {{ p.prefix }}_tdata[{{ p.stream.width - 1 }}:0];
+  assign {{ wires[p.prefix] }}_valid = {{ p.prefix }}_tvalid;
+  assign {{ p.prefix }}_tready = {{ wires[p.prefix] }}_ready;
+{%- if p.stream.padded_width > p.stream.width %}
+  logic {{ p.prefix }}_unused;
+  assign {{ p.prefix }}_unused = ^{{ p.prefix }}_tdata[{{ p.stream.padded_width - 1 }}:{{ p.stream.width }}];
+{%- endif %}
+{%- endfor %}
+{%- for p in outputs %}
+  assign {{ p.prefix }}_tdata = {{ p.stream.padded_width }}'({{ wires[p.prefix] }}_data);
+  assign {{ p.prefix }}_tvalid = {{ wires[p.prefix] }}_valid;
+  assign {{ wires[p.prefix] }}_ready = {{ p.prefix }}_tready;
+{%- endfor %}
+{% for i in instances %}
+  {{ i.module }} #(
+{%- for key, value in i.parameters %}
+      .{{ key }}({{ value }}){{ "," if not loop.last }}
+{%- endfor %}
+  ) {{ i.name }} (
+      .clk_i(ap_clk),
+      .rst_ni(ap_rst_n),
+{%- for port, wire in i.inputs %}
+      .{{ port }}_data_i({{ wire }}_data),
+      .{{ port }}_valid_i({{ wire }}_valid),
+      .{{ port }}_ready_o({{ wire }}_ready),
+{%- endfor %}
+{%- for port, wire in i.outputs %}
+      .{{ port }}_data_o({{ wire }}_data),
+      .{{ port }}_valid_o({{ wire }}_valid),
+      .{{ port }}_ready_i({{ wire }}_ready){{ "," if not loop.last }}
+{%- endfor %}
+  );
+{% endfor %}
+`ifndef SYNTHESIS
+{%- for l in links %}
+  stream_probe #(
+      .Width({{ l.stream.width }})
+  ) probe_{{ l.name }} (
+      .clk_i(ap_clk),
+      .rst_ni(ap_rst_n),
+      .data_i({{ l.name }}_data),
+      .valid_i({{ l.name }}_valid),
+      .ready_i({{ l.name }}_ready)
+  );
+{%- endfor %}
+`endif
+endmodule
+"""
+
+
+def stitch(model: ModelWrapper, name: str = "finn_design") -> Design:
+    """The design of a dataflow graph: one top module `name`. Raises DataflowError if the graph is not one of layers."""
+    found = instances(model)
+    links = _links(model, found)
+    inputs = tuple(
+        Port(f"s_axis_{k}", links[t.name].stream, t.name) for k, t in enumerate(model.graph.input) if t.name in links
+    )
+    outputs = tuple(Port(f"m_axis_{k}", links[t.name].stream, t.name) for k, t in enumerate(model.graph.output))
+    memories = {f"{i.name}{suffix}": words for i in found for suffix, words in i.layer.rtl().memories.items()}
+    files = {path for i in found for path in sources_of(i.layer.rtl().module)} | set(sources_of(PROBE))
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
+    top = environment.from_string(TOP).render(
+        name=name,
+        inputs=inputs,
+        outputs=outputs,
+        links=list(links.values()),
+        wires={p.prefix: links[p.tensor].name for p in (*inputs, *outputs)},
+        instances=[_render(i, links) for i in found],
+    )
+    return Design(
+        name, top, tuple(sorted(files)), memories, inputs, outputs, tuple(links.values()), tuple(found)
+    )  # fmt: skip
+
+
+def _links(model: ModelWrapper, found: list[Instance]) -> dict[str, Link]:
+    """Tensor name -> its stream, in the order of production."""
+    streams: dict[str, tuple[Stream, str, str]] = {}
+    for i in found:
+        for tensor, stream in zip(i.inputs, i.layer.inputs, strict=True):
+            known = streams.get(tensor, (stream, "", ""))
+            streams[tensor] = (known[0], known[1], i.name)
+        for k, (tensor, stream) in enumerate(zip(i.outputs, i.layer.outputs, strict=True)):
+            streams[tensor] = (stream, f"{i.name}_out{k}", "")
+    ports = {t.name: k for k, t in enumerate(model.graph.input)}
+    return {
+        tensor: Link(wire or f"in{ports[tensor]}", stream, wire.rsplit("_", 1)[0] if wire else "", consumer)
+        for tensor, (stream, wire, consumer) in streams.items()
+    }
+
+
+def _render(instance: Instance, links: dict[str, Link]) -> dict[str, object]:
+    rtl = instance.layer.rtl()
+    parameters = [(k, f'"{v}"' if isinstance(v, str) else str(v)) for k, v in rtl.parameters.items()]
+    if rtl.memories:
+        parameters.append(("File", f'"{instance.name}"'))
+    first, last = instance.layer.inputs[0], instance.layer.outputs[-1]
+    return {
+        "name": instance.name,
+        "module": rtl.module,
+        "parameters": parameters,
+        "summary": f"{first.folded_shape} {first.dtype.name} -> {last.folded_shape} {last.dtype.name}",
+        "inputs": _ports("in", [links[t].name for t in instance.inputs]),
+        "outputs": _ports("out", [links[t].name for t in instance.outputs]),
+    }
+
+
+def _ports(stem: str, wires: list[str]) -> list[tuple[str, str]]:
+    """A layer with one stream calls it in/out, one with several in0, in1, …"""
+    return [(stem if len(wires) == 1 else f"{stem}{k}", w) for k, w in enumerate(wires)]

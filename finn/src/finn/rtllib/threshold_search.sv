@@ -1,0 +1,115 @@
+// y[p] = Bias + #{t : x[p] >= T[c(p), t]}, by binary search through 2^Stages - 1 ascending thresholds per channel.
+//
+// Beat f of a vector carries the channels f * PE .. f * PE + PE - 1; the module counts the beats itself (Folds per vector).
+// Stage s compares with threshold (i + 1/2) * 2^(Stages - s) - 1, where i is the result of the stages before, so it
+// stores Folds * 2^s words per lane: file <File>_threshs_<lane>_<s>.dat, word (f << s) + i.
+// Never stalls. Latency: 2 * Stages cycles.
+module threshold_search #(
+    parameter int unsigned PE = 1,
+    parameter int unsigned Folds = 1,
+    parameter int unsigned InBits = 8,
+    parameter bit InSigned = 1,  // also the signedness of the thresholds
+    parameter int unsigned ThresholdBits = 8,  // >= InBits
+    parameter int unsigned Stages = 1,
+    parameter int unsigned OutBits = 1,
+    parameter int Bias = 0,
+    parameter RamStyle = "auto",
+    parameter File = ""
+) (
+    input  logic                  clk_i,
+    input  logic                  rst_ni,
+    input  logic                  valid_i,
+    input  logic [ PE*InBits-1:0] x_i,
+    output logic                  valid_o,
+    output logic [PE*OutBits-1:0] y_o
+);
+  localparam int unsigned FoldBits = (Folds > 1) ? $clog2(Folds) : 1;
+
+  logic [FoldBits-1:0] fold_q;
+  logic [2*Stages-1:0] valid_q;
+  assign valid_o = valid_q[2*Stages-1];
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      fold_q  <= '0;
+      valid_q <= '0;
+    end else begin
+      valid_q <= (2 * Stages)'({valid_q, valid_i});
+      if (valid_i) fold_q <= (fold_q == FoldBits'(Folds - 1)) ? '0 : fold_q + 1'b1;
+    end
+  end
+
+  generate
+    for (genvar s = 0; s < Stages; s = s + 1) begin : g_fold  // the fold travels with the data; lanes share it
+      logic [FoldBits-1:0] fold, read_q, done_q;
+      if (s == 0) begin : g_first
+        assign fold = fold_q;
+      end else begin : g_next
+        assign fold = g_fold[s-1].done_q;
+      end
+      always_ff @(posedge clk_i) begin
+        read_q <= fold;
+        done_q <= read_q;
+      end
+      logic unused_fold;
+      assign unused_fold = ^{done_q, fold};
+    end
+
+    for (genvar p = 0; p < PE; p = p + 1) begin : g_lane
+      for (genvar s = 0; s < Stages; s = s + 1) begin : g_stage
+        localparam int unsigned Depth = Folds << s;
+        localparam int unsigned AddrBits = (Depth > 1) ? $clog2(Depth) : 1;
+        logic [AddrBits-1:0] addr;
+        logic [ThresholdBits-1:0] threshold;
+        logic [InBits-1:0] x, x_read_q, x_done_q;
+        logic [s:0] index_q;
+        logic reached;
+        if (s == 0) begin : g_first
+          assign x = x_i[p*InBits+:InBits];
+          assign addr = AddrBits'(g_fold[s].fold);
+          always_ff @(posedge clk_i) index_q <= reached;
+        end else begin : g_next
+          logic [s-1:0] index_read_q;
+          assign x = g_stage[s-1].x_done_q;
+          if (Folds > 1) begin : g_addr
+            assign addr = AddrBits'({g_fold[s].fold, g_stage[s-1].index_q});
+          end else begin : g_addr
+            assign addr = AddrBits'(g_stage[s-1].index_q);
+          end
+          always_ff @(posedge clk_i) begin
+            index_read_q <= g_stage[s-1].index_q;
+            index_q <= {index_read_q, reached};
+          end
+        end
+        if (InSigned) begin : g_signed
+          logic signed [ThresholdBits-1:0] wide;
+          assign wide = $signed(x_read_q);
+          assign reached = wide >= $signed(threshold);
+        end else begin : g_unsigned
+          assign reached = ThresholdBits'(x_read_q) >= threshold;
+        end
+        always_ff @(posedge clk_i) begin
+          x_read_q <= x;
+          x_done_q <= x_read_q;
+        end
+        localparam bit [7:0] Hundreds = 8'd48 + 8'(p / 100);
+        localparam bit [7:0] Tenths = 8'd48 + 8'((p / 10) % 10);
+        localparam bit [7:0] Ones = 8'd48 + 8'(p % 10);
+        localparam bit [7:0] Stage = 8'd48 + 8'(s);
+        constant_memory #(
+            .Width(ThresholdBits),
+            .Depth(Depth),
+            .RamStyle(RamStyle),
+            .File((File == "") ? "" : {File, "_threshs_", Hundreds, Tenths, Ones, "_", Stage, ".dat"})
+        ) u_thresholds (
+            .clk_i,
+            .addr_i(addr),
+            .data_o(threshold)
+        );
+      end
+      assign y_o[p*OutBits+:OutBits] = OutBits'(g_stage[Stages-1].index_q) + OutBits'(Bias);
+      logic unused_x;
+      assign unused_x = ^g_stage[Stages-1].x_done_q;
+    end
+  endgenerate
+endmodule
