@@ -219,6 +219,16 @@ class Layer(ABC):
         """Estimates of the other ways in which this layer could be built, this one included."""
         return [self.resources(part)]
 
+    @property
+    def parallelism(self) -> int:
+        """Elements in work per cycle: the product of the foldings."""
+        return prod(getattr(self, name) for name in self.foldings())
+
+    @property
+    def parameter_width(self) -> int:
+        """Bits of parameters that one output reads per cycle; 0 if it reads none."""
+        return 0
+
     def op_and_param_counts(self) -> dict[str, int]:
         """Operations and parameters per frame, with FINN's keys: op_mac_<lo>bx<hi>b, param_weight_<b>b, …"""
         return {}

@@ -74,6 +74,10 @@ class MVAU(Layer):
         """Input vectors per frame."""
         return prod(self.shape[:-1])
 
+    @property
+    def parameter_width(self) -> int:
+        return self.SIMD * self.weight_dtype.bitwidth()
+
     @cached_property
     def accumulator(self) -> BaseDataType:
         """Holds the result of every column: each weight meets the input that pulls its column furthest.

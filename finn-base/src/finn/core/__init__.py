@@ -1,0 +1,1 @@
+"""The ONNX-based intermediate representation: models, data types, layouts, execution."""

@@ -1,0 +1,564 @@
+"""`ModelWrapper`: an ONNX model with constant-time look-ups, annotations and transformations."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    StringStringEntryProto,
+    TensorAnnotation,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
+
+from finn.core import tidy
+from finn.core.datatype import BaseDataType, DataType
+from finn.core.domains import is_custom_domain, normalise_domains
+from finn.core.errors import ModelError
+from finn.core.index import Links, Table
+
+if TYPE_CHECKING:
+    from finn.transformation.base import Transformation
+
+R = TypeVar("R")
+_MAX_PASSES = 10_000
+_PROTOBUF_LIMIT_BYTES = 2**31 - 1
+
+
+class ModelWrapper:
+    """An ONNX model (kept by reference; look at `model.graph` as at any GraphProto).
+
+    onnx_model_proto: a path, serialized bytes or a ModelProto. make_deepcopy: keep a copy instead. ModelError for
+    files that are missing, truncated, empty or no ONNX models.
+
+    Shapes are lists of ints (0 for a symbolic dimension). Data types, layouts and sparsity are annotations in
+    `graph.quantization_annotation`; FLOAT32 is what no annotation means.
+    """
+
+    def __init__(self, onnx_model_proto: str | os.PathLike[str] | bytes | ModelProto, make_deepcopy: bool = False):
+        self._model_proto = _load(onnx_model_proto)
+        if make_deepcopy:
+            self._model_proto = copy.deepcopy(self._model_proto)
+        normalise_domains(self._model_proto)
+        self._trust = False
+        self._fresh_names = 0
+        self._make_tables()
+
+    def _make_tables(self) -> None:
+        def graph() -> GraphProto:
+            return self._model_proto.graph
+
+        by_name = _get_name
+        self._links = Links(graph)
+        self._initializers: Table[TensorProto] = Table(lambda: graph().initializer, by_name)
+        self._inputs: Table[ValueInfoProto] = Table(lambda: graph().input, by_name)
+        self._outputs: Table[ValueInfoProto] = Table(lambda: graph().output, by_name)
+        self._value_infos: Table[ValueInfoProto] = Table(lambda: graph().value_info, by_name)
+        self._annotations: Table[TensorAnnotation] = Table(
+            lambda: graph().quantization_annotation, lambda entry: entry.tensor_name
+        )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ModelWrapper:
+        return ModelWrapper(self._model_proto, make_deepcopy=True)
+
+    @contextmanager
+    def trusted_index(self) -> Iterator[ModelWrapper]:
+        """Within this context the caller renames and rewires only through the methods of this wrapper.
+
+        Look-ups then skip the check for edits in place (nodes and tensors may still be appended or removed directly).
+        """
+        if not self._trust:
+            for table in (self._initializers, self._inputs, self._outputs, self._value_infos, self._annotations):
+                table.refresh(trust=False)
+            self._links.refresh(trust=False)
+        before, self._trust = self._trust, True
+        try:
+            yield self
+        finally:
+            self._trust = before
+
+    # ------------------------------------------------------------------------------------------ the model as a whole
+
+    @property
+    def model(self) -> ModelProto:
+        """The ModelProto itself."""
+        return self._model_proto
+
+    @model.setter
+    def model(self, value: ModelProto) -> None:
+        self._model_proto = value
+        self._make_tables()
+
+    @property
+    def graph(self) -> GraphProto:
+        """The GraphProto itself; it may be edited directly."""
+        return self._model_proto.graph
+
+    @graph.setter
+    def graph(self, value: GraphProto) -> None:
+        self._model_proto.graph.CopyFrom(value)
+        self._make_tables()
+
+    def save(self, filename: str | os.PathLike[str]) -> None:
+        """Write the model to a file, whole or not at all. Beyond 2 GiB the tensors go to `<name>.data` beside it."""
+        path = Path(filename)
+        if sum(len(tensor.raw_data) for tensor in self.graph.initializer) > _PROTOBUF_LIMIT_BYTES:
+            onnx.save(self._model_proto, path, save_as_external_data=True, location=path.name + ".data")
+            return
+        data = self._model_proto.SerializeToString()
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def analysis(self, analysis_fxn: Callable[[ModelWrapper], R]) -> R:
+        """`analysis_fxn(self)`."""
+        return analysis_fxn(self)
+
+    def transform(
+        self, transformation: Transformation, make_deepcopy: bool = True, cleanup: bool = True
+    ) -> ModelWrapper:
+        """Apply `transformation` until it reports no change, then `cleanup()`. Returns the transformed model.
+
+        make_deepcopy: leave this model as it is and work on a copy. ModelError if it does not settle.
+        """
+        model = copy.deepcopy(self) if make_deepcopy else self
+        for _ in range(_MAX_PASSES):
+            model, changed = transformation.apply(model)
+            if not changed:
+                break
+        else:
+            raise ModelError(
+                f"{type(transformation).__name__} still reports changes after {_MAX_PASSES} passes",
+                remedy="let apply() return False once it finds nothing to do",
+            )
+        return model.cleanup() if cleanup else model
+
+    def cleanup(self) -> ModelWrapper:
+        """Remove what nothing uses, sort the nodes, constants last in commutative nodes, no shared parameters."""
+        with self.trusted_index():
+            tidy.remove_unused_tensors(self)
+            tidy.remove_static_graph_inputs(self)
+            tidy.sort_graph(self)
+            tidy.sort_commutative_inputs(self)
+            tidy.give_unique_parameter_tensors(self)
+        return self
+
+    def get_opset_imports(self) -> dict[str, int]:
+        """{domain: version}; the standard domain is ""."""
+        return {"" if o.domain == "ai.onnx" else o.domain: o.version for o in self._model_proto.opset_import}
+
+    def set_opset_import(self, domain: str, version: int) -> None:
+        """Import `domain` at `version`."""
+        for entry in self._model_proto.opset_import:
+            if entry.domain == domain:
+                entry.version = version
+                return
+        self._model_proto.opset_import.append(helper.make_opsetid(domain, version))
+
+    def get_metadata_prop(self, key: str) -> str | None:
+        """A metadata property of the model, or of the graph (where QONNX 1.0 writes them), or None."""
+        for props in (self._model_proto.metadata_props, self.graph.metadata_props):
+            for entry in props:
+                if entry.key == key:
+                    return entry.value
+        return None
+
+    def set_metadata_prop(self, key: str, value: str) -> None:
+        """Set a metadata property of the model."""
+        _set_pair(self._model_proto.metadata_props, key, value)
+
+    # ------------------------------------------------------------------------------------------------------ tensors
+
+    def get_tensor_valueinfo(self, tensor_name: str) -> ValueInfoProto | None:
+        """The ValueInfo among graph inputs, outputs and inner values, or None."""
+        for table in (self._value_infos, self._inputs, self._outputs):
+            if (found := table.get(tensor_name, self._trust)) is not None:
+                return found
+        return None
+
+    def get_tensor_shape(self, tensor_name: str) -> list[int] | None:
+        """Dimensions, 0 for symbolic ones; None if the rank is not known. Initializers need no ValueInfo."""
+        info = self.get_tensor_valueinfo(tensor_name)
+        if info is not None and info.type.tensor_type.HasField("shape"):
+            return [dim.dim_value for dim in info.type.tensor_type.shape.dim]
+        tensor = self._initializers.get(tensor_name, self._trust)
+        return None if tensor is None else list(tensor.dims)
+
+    def set_tensor_shape(self, tensor_name: str, tensor_shape: list[int], dtype: int | None = None) -> None:
+        """Set shape and ONNX element type (None: as it was, FLOAT if new)."""
+        info = self.get_tensor_valueinfo(tensor_name)
+        kind = dtype if dtype is not None else (info.type.tensor_type.elem_type if info is not None else 0)
+        if info is None:
+            info = self._value_infos.add(tensor_name)
+        info.CopyFrom(helper.make_tensor_value_info(tensor_name, kind or TensorProto.FLOAT, list(tensor_shape)))
+
+    def get_tensor_elem_type(self, tensor_name: str) -> int:
+        """The ONNX element type (`TensorProto.FLOAT`, ...); UNDEFINED (0) if not known."""
+        tensor = self._initializers.get(tensor_name, self._trust)
+        if tensor is not None:
+            return tensor.data_type
+        info = self.get_tensor_valueinfo(tensor_name)
+        return info.type.tensor_type.elem_type if info is not None else TensorProto.UNDEFINED
+
+    def get_initializer(self, tensor_name: str) -> np.ndarray | None:
+        """The constant value of a tensor (a read-only view or a copy; set it with `set_initializer`), or None."""
+        tensor = self._initializers.get(tensor_name, self._trust)
+        return None if tensor is None else numpy_helper.to_array(tensor)
+
+    def has_initializer(self, tensor_name: str) -> bool:
+        """Whether the tensor is a constant."""
+        return self._initializers.get(tensor_name, self._trust) is not None
+
+    def set_initializer(self, tensor_name: str, tensor_value: np.ndarray) -> None:
+        """Make the tensor a constant; its shape and element type are those of the array."""
+        array = np.asarray(tensor_value)
+        tensor = self._initializers.get(tensor_name, self._trust)
+        if tensor is None:
+            tensor = self._initializers.add(tensor_name)
+        tensor.CopyFrom(numpy_helper.from_array(array, name=tensor_name))
+        self.set_tensor_shape(tensor_name, list(array.shape), tensor.data_type)
+
+    def del_initializer(self, initializer_name: str) -> None:
+        """Make the tensor no constant any more; shape and annotations stay."""
+        self._initializers.remove([initializer_name], self._trust)
+
+    def remove_tensors(self, names: list[str]) -> None:
+        """Forget constants, shapes and annotations of these tensors, and the graph inputs that were constants."""
+        constants = [name for name in names if self.has_initializer(name)]
+        self._inputs.remove(constants, self._trust)
+        for table in (self._initializers, self._value_infos, self._annotations):
+            table.remove(names, self._trust)
+
+    def rename_tensor(self, old_name: str, new_name: str) -> None:
+        """Rename a tensor in all places."""
+        self.rename_tensors({old_name: new_name})
+
+    def rename_tensors(self, mapping: Mapping[str, str]) -> None:
+        """Rename tensors at once (names may be swapped), in one pass over the graph, subgraphs included.
+
+        ModelError if two tensors would get the same name.
+        """
+        kept = [name for name in self.get_all_tensor_names() if name not in mapping]
+        final = [*kept, *(new for old, new in mapping.items())]
+        if len(set(final)) != len(final):
+            clash = next(name for name in final if final.count(name) > 1)
+            raise ModelError(f"cannot rename: two tensors would be called '{clash}'")
+        tidy.rename_in_graph(self.graph, mapping)
+        self._make_tables()
+
+    def get_all_tensor_names(self) -> list[str]:
+        """Every tensor of the graph: inner values, inputs, outputs, constants, and what nodes read and write."""
+        names: list[str] = []
+        for table in (self._value_infos, self._inputs, self._outputs, self._initializers):
+            names += table.names(self._trust)
+        return list(dict.fromkeys(names + self._links.tensors(self._trust)))
+
+    def make_new_valueinfo_name(self, prefix: str = "tensor") -> str:
+        """A name that no tensor has; the next call gives another one. Same model, same calls, same names."""
+        self._links.refresh(self._trust)
+        while True:
+            name = f"{prefix}_{self._fresh_names}"
+            self._fresh_names += 1
+            if not self._is_taken(name):
+                return name
+
+    def unique_tensor_name(self, wish: str) -> str:
+        """`wish` if no tensor has that name, else `wish` with a number."""
+        name, number = wish, 0
+        while self._is_taken(name):
+            number += 1
+            name = f"{wish}_{number}"
+        return name
+
+    def _is_taken(self, name: str) -> bool:
+        tables = (self._value_infos, self._inputs, self._outputs, self._initializers)
+        return (
+            any(table.get(name, self._trust) is not None for table in tables)
+            or self._links.producer(name, self._trust) is not None
+            or bool(self._links.consumers(name, self._trust))
+        )
+
+    def make_empty_exec_context(self) -> dict[str, np.ndarray]:
+        """{tensor: zeros of its shape and type}, constants with their values."""
+        context = {}
+        for info in (*self.graph.input, *self.graph.output, *self.graph.value_info):
+            kind = info.type.tensor_type
+            if kind.HasField("shape") and kind.elem_type:
+                shape = [dim.dim_value for dim in kind.shape.dim]
+                context[info.name] = np.zeros(shape, helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        context.update({tensor.name: numpy_helper.to_array(tensor) for tensor in self.graph.initializer})
+        return context
+
+    def check_all_tensor_shapes_specified(self) -> bool:
+        """Whether the rank of every tensor that a node reads or writes is known."""
+        return all(self.get_tensor_shape(name) is not None for name in self._links.tensors(self._trust))
+
+    def is_graph_input(self, tensor_name: str) -> bool:
+        """Whether the tensor is among the inputs of the graph."""
+        return self._inputs.get(tensor_name, self._trust) is not None
+
+    def is_graph_output(self, tensor_name: str) -> bool:
+        """Whether the tensor is among the outputs of the graph."""
+        return self._outputs.get(tensor_name, self._trust) is not None
+
+    def get_first_global_in(self) -> str:
+        """The name of the first graph input."""
+        return self.graph.input[0].name
+
+    def get_first_global_out(self) -> str:
+        """The name of the first graph output."""
+        return self.graph.output[0].name
+
+    # -------------------------------------------------------------------------------------------------- annotations
+
+    def get_annotation(self, tensor_name: str, key: str) -> str | None:
+        """The text of one annotation of a tensor, or None."""
+        entry = self._annotations.get(tensor_name, self._trust)
+        for pair in entry.quant_parameter_tensor_names if entry is not None else ():
+            if pair.key == key:
+                return pair.value
+        return None
+
+    def set_annotation(self, tensor_name: str, key: str, value: str | None) -> None:
+        """Set the text of one annotation of a tensor; None removes it."""
+        entry = self._annotations.get(tensor_name, self._trust)
+        if value is not None:
+            if entry is None:
+                entry = self._annotations.add(tensor_name)
+                entry.tensor_name = tensor_name
+            _set_pair(entry.quant_parameter_tensor_names, key, value)
+        elif entry is not None:
+            pairs = entry.quant_parameter_tensor_names
+            kept = [pair for pair in pairs if pair.key != key]
+            del pairs[:]
+            pairs.extend(kept)
+
+    def copy_annotations(self, source: str, target: str) -> None:
+        """Give `target` every annotation of `source`."""
+        entry = self._annotations.get(source, self._trust)
+        for pair in list(entry.quant_parameter_tensor_names) if entry is not None else ():
+            self.set_annotation(target, pair.key, pair.value)
+
+    def get_tensor_datatype(self, tensor_name: str) -> BaseDataType:
+        """The annotated data type; FLOAT32 if there is none. ModelError for a name that is no data type."""
+        name = self.get_annotation(tensor_name, "finn_datatype")
+        try:
+            return DataType["FLOAT32" if name is None else name]
+        except KeyError as error:
+            raise ModelError(f"data type annotation: {error.args[0]}", where=f"tensor '{tensor_name}'") from error
+
+    def set_tensor_datatype(self, tensor_name: str, datatype: BaseDataType | None) -> None:
+        """Annotate the data type of a tensor; None removes the annotation."""
+        self.set_annotation(tensor_name, "finn_datatype", None if datatype is None else datatype.name)
+
+    def get_tensor_layout(self, tensor_name: str) -> list[str] | None:
+        """The annotated layout, such as ["N", "C"]; [] is "unknown"; None without annotation."""
+        layout = self._literal(tensor_name, "tensor_layout", list)
+        return None if layout is None else [str(axis) for axis in layout]
+
+    def set_tensor_layout(self, tensor_name: str, data_layout: list[str]) -> None:
+        """Annotate the layout of a tensor."""
+        self.set_annotation(tensor_name, "tensor_layout", str(list(data_layout)))
+
+    def get_tensor_sparsity(self, tensor_name: str) -> dict[Any, Any] | None:
+        """The annotated sparsity, such as {"dw": {"kernel_shape": [3, 3]}}, or None."""
+        return self._literal(tensor_name, "tensor_sparsity", dict)
+
+    def set_tensor_sparsity(self, tensor_name: str, sparsity_dict: dict[Any, Any]) -> None:
+        """Annotate the sparsity of a tensor."""
+        self.set_annotation(tensor_name, "tensor_sparsity", str(sparsity_dict))
+
+    def _literal(self, tensor_name: str, key: str, kind: type[R]) -> R | None:
+        text = self.get_annotation(tensor_name, key)
+        if text is None:
+            return None
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+            raise ModelError(f"{key} annotation is no Python literal: {text!r}", where=_tensor(tensor_name)) from error
+        if not isinstance(value, kind):
+            raise ModelError(f"{key} annotation is no {kind.__name__}: {text!r}", where=_tensor(tensor_name))
+        return value
+
+    # -------------------------------------------------------------------------------------------------------- nodes
+
+    def find_producer(self, tensor_name: str) -> NodeProto | None:
+        """The node that writes the tensor, or None."""
+        return self._links.producer(tensor_name, self._trust)
+
+    def find_consumers(self, tensor_name: str) -> list[NodeProto]:
+        """The nodes that read the tensor in graph order, once per use."""
+        return self._links.consumers(tensor_name, self._trust)
+
+    def find_consumer(self, tensor_name: str) -> NodeProto | None:
+        """The node that reads the tensor (of several the first, with a warning), or None."""
+        consumers = self.find_consumers(tensor_name)
+        if len(consumers) > 1:
+            warnings.warn(f"'{tensor_name}' has {len(consumers)} consumers; taking the first", stacklevel=2)
+        return consumers[0] if consumers else None
+
+    def find_upstream(
+        self, tensor_name: str, finder_fxn: Callable[[NodeProto], bool], keep_if_not_found: bool = False
+    ) -> list[NodeProto]:
+        """The nodes from the producer of the tensor along first inputs to the first one that `finder_fxn` likes.
+
+        [] (or all visited nodes with keep_if_not_found) if there is none.
+        """
+        visited: list[NodeProto] = []
+        node = self.find_producer(tensor_name)
+        while node is not None:
+            visited.append(node)
+            if finder_fxn(node):
+                return visited
+            node = self.find_producer(node.input[0]) if len(node.input) else None
+        return visited if keep_if_not_found else []
+
+    def find_direct_successors(self, node: NodeProto) -> list[NodeProto] | None:
+        """The readers of all outputs of `node`, or None if there are none."""
+        return [reader for name in node.output for reader in self.find_consumers(name)] or None
+
+    def find_direct_predecessors(self, node: NodeProto) -> list[NodeProto] | None:
+        """The producers of all inputs of `node`, or None if there are none."""
+        producers = [self.find_producer(name) for name in node.input]
+        return [producer for producer in producers if producer is not None] or None
+
+    def is_fork_node(self, node: NodeProto) -> bool:
+        """Whether the outputs of `node` are used more than once; being a graph output is a use."""
+        uses = len(self.find_direct_successors(node) or ())
+        return uses + sum(self.is_graph_output(name) for name in node.output) > 1
+
+    def is_join_node(self, node: NodeProto) -> bool:
+        """Whether `node` reads more than one computed tensor or graph input."""
+        return sum(1 for name in node.input if name and not self.has_initializer(name)) > 1
+
+    def get_tensor_fanout(self, tensor_name: str) -> int:
+        """How many nodes read the tensor."""
+        return len({id(node) for node in self.find_consumers(tensor_name)})
+
+    def get_nodes_by_op_type(self, op_type: str) -> list[NodeProto]:
+        """The nodes of this op type, in graph order."""
+        return [node for node in self.graph.node if node.op_type == op_type]
+
+    def get_finn_nodes(self) -> list[NodeProto]:
+        """The nodes of custom operator domains."""
+        return [node for node in self.graph.node if is_custom_domain(node.domain)]
+
+    def get_non_finn_nodes(self) -> list[NodeProto]:
+        """The nodes of standard domains."""
+        return [node for node in self.graph.node if not is_custom_domain(node.domain)]
+
+    def get_node_index(self, node: NodeProto) -> int | None:
+        """The position of `node`, of an equal one if this very node is not in the graph, or None."""
+        self._links.refresh(self._trust)
+        try:
+            return self._links.position(node)
+        except ValueError:
+            return next((index for index, other in enumerate(self.graph.node) if other == node), None)
+
+    def get_node_from_name(self, node_name: str) -> NodeProto | None:
+        """The first node of this name, or None."""
+        return next((node for node in self.graph.node if node.name == node_name), None)
+
+    def nodes_were_reordered(self) -> None:
+        """Tell a trusted index that `graph.node` was sorted in place."""
+        self._links.forget()
+
+    def insert_node(self, index: int, node: NodeProto) -> NodeProto:
+        """Copy `node` into the graph at `index`. Returns the node that is now in the graph."""
+        self._links.refresh(self._trust)
+        return self._links.insert(index, node)
+
+    def remove_node(self, node: NodeProto) -> None:
+        """Take this very node out of the graph; nothing is rewired. ValueError if it is not there."""
+        self._links.refresh(self._trust)
+        self._links.remove(node)
+
+    def set_node_input(self, node: NodeProto, position: int, tensor_name: str) -> None:
+        """Let `node` read `tensor_name` as its input number `position`."""
+        self._links.refresh(self._trust)
+        self._links.set_input(node, position, tensor_name)
+
+    def set_node_output(self, node: NodeProto, position: int, tensor_name: str) -> None:
+        """Let `node` write `tensor_name` as its output number `position`."""
+        self._links.refresh(self._trust)
+        self._links.set_output(node, position, tensor_name)
+
+    def replace_uses(self, old: str, new: str) -> None:
+        """Let every node that reads `old` as an input read `new` instead (graph outputs stay)."""
+        for node in {id(reader): reader for reader in self.find_consumers(old)}.values():
+            for position, name in enumerate(node.input):
+                if name == old:
+                    self.set_node_input(node, position, new)
+
+
+def _get_name(entry: TensorProto | ValueInfoProto) -> str:
+    return entry.name
+
+
+def _tensor(name: str) -> str:
+    return f"tensor '{name}'"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _set_pair(pairs: Any, key: str, value: str) -> None:
+    """Set `key` in a repeated field of StringStringEntryProto."""
+    for entry in pairs:
+        if entry.key == key:
+            entry.value = value
+            return
+    pairs.append(StringStringEntryProto(key=key, value=value))
+
+
+def _load(source: str | os.PathLike[str] | bytes | ModelProto) -> ModelProto:
+    """Parse and check what the user gave."""
+    if isinstance(source, ModelProto):
+        return source
+    where = "serialized model" if isinstance(source, bytes) else os.fspath(source)
+    try:
+        proto = onnx.load_model_from_string(source) if isinstance(source, bytes) else onnx.load(where)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise ModelError(f"cannot read the model: {error.strerror or error}", where=where) from error
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(
+            "this is no ONNX model, or only a part of one",
+            where=where,
+            why=str(error),
+            remedy="export or copy the .onnx file again",
+        ) from error
+    except onnx.checker.ValidationError as error:
+        raise ModelError(
+            "cannot read the external data of the model",
+            where=where,
+            why=str(error),
+            remedy="keep the data files beside the .onnx file",
+        ) from error
+    if not (proto.ir_version and len(proto.graph.node) + len(proto.graph.output)):
+        raise ModelError("the file holds no ONNX graph", where=where, remedy="export or copy the .onnx file again")
+    return proto

@@ -1,0 +1,184 @@
+"""Execution of models: standard operators by onnxruntime, custom ones by NumPy, wide integers exactly.
+
+A model is compiled once: runs of standard nodes become one onnxruntime session each, as long as the graph allows. The
+compiled plan is kept by the content of the model, so that a second call starts at once. onnxruntime's graph
+optimizations are off: the result of a node does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Literal
+
+import numpy as np
+import onnx.inliner
+from onnx import GraphProto, NodeProto, helper
+
+from finn.core import _plan
+from finn.core.domains import is_custom_domain
+from finn.core.errors import ExecutionError, ModelError, nearest
+from finn.core.modelwrapper import ModelWrapper
+
+Precision = Literal["native", "float64"]
+DEFAULT_OPSET = 11
+_CACHED_PLANS = 64
+
+_plans: OrderedDict[bytes, _plan.Plan] = OrderedDict()
+_lock = threading.Lock()
+
+
+def execute_onnx(
+    model: ModelWrapper,
+    input_dict: Mapping[str, np.ndarray],
+    return_full_exec_context: bool = False,
+    start_node: NodeProto | None = None,
+    end_node: NodeProto | None = None,
+    *,
+    precision: Precision = "native",
+) -> dict[str, np.ndarray]:
+    """Run `model` on {graph input: array}. Returns {graph output: array}, or every tensor with the full context.
+
+    start_node, end_node: run only the nodes from the one to the other, in the order of the graph; what they read and
+    do not make has to be in input_dict.
+    precision: "native" computes in the declared types, except that integers (by annotation) beyond 2^24 are computed,
+    and returned, in float64 or int64; "float64" computes everything in float64, the oracle for transformations.
+
+    ExecutionError for missing or unknown inputs, wrong shapes, values outside an annotated integer type of a graph
+    input, and for nodes that cannot run.
+    """
+    plan = _compiled(model, return_full_exec_context, start_node, end_node, precision)
+    context = dict(plan.constants)
+    context.update(_checked_inputs(plan, input_dict))
+    for step in plan.steps:
+        step.run(context)
+    if return_full_exec_context:
+        return context
+    return {name: context[name] for name in plan.outputs if name in context}
+
+
+def execute_onnx_float64(model: ModelWrapper, input_dict: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`execute_onnx` in float64 throughout, by NumPy semantics."""
+    return execute_onnx(model, input_dict, precision="float64")
+
+
+def execute_node(
+    node: NodeProto,
+    context: MutableMapping[str, np.ndarray],
+    graph: GraphProto,
+    opset_version: int | None = None,
+    return_full_exec_context: bool = False,
+) -> None:
+    """Run one node on `context`, in place. opset_version: of the standard domain, 11 if None."""
+    if is_custom_domain(node.domain):
+        _plan.CustomStep(node, graph, None).run(context)
+        return
+    opset = DEFAULT_OPSET if opset_version is None else opset_version
+    key = hashlib.blake2b(node.SerializeToString(deterministic=True) + b"@%d" % opset).digest()
+    with _lock:
+        plan = _plans.get(key)
+    if plan is None:
+        outputs = [name for name in node.output if name]
+        step = _plan.OrtStep([node], {}, [helper.make_opsetid("", opset)], outputs, _plan.FloatTypes())
+        plan = _plan.Plan([step], {}, {}, [])
+        _remember(key, plan)
+    plan.steps[0].run(context)
+
+
+def _all_close(x: np.ndarray, y: np.ndarray) -> bool:
+    return x.shape == y.shape and bool(np.isclose(x, y, atol=1e-3).all())
+
+
+def compare_execution(
+    model_a: ModelWrapper,
+    model_b: ModelWrapper,
+    input_dict: Mapping[str, np.ndarray],
+    compare_fxn: Callable[[np.ndarray, np.ndarray], bool] = _all_close,
+) -> bool:
+    """Whether both models give the same on input_dict: as many outputs, pairwise accepted by compare_fxn.
+
+    The default wants equal shapes and values within 1e-3. If the input names of the models differ, inputs are matched
+    by position.
+    """
+    results_a, results_b = (
+        list(execute_onnx(model, _by_position(model, input_dict)).values()) for model in (model_a, model_b)
+    )
+    if len(results_a) != len(results_b):
+        return False
+    return all(bool(compare_fxn(a, b)) for a, b in zip(results_a, results_b, strict=True))
+
+
+def _by_position(model: ModelWrapper, input_dict: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    names = [value.name for value in model.graph.input if not model.has_initializer(value.name)]
+    if set(names) == set(input_dict) or len(names) != len(input_dict):
+        return dict(input_dict)
+    return dict(zip(names, input_dict.values(), strict=True))
+
+
+# ------------------------------------------------------------------------------------------------------------- inputs
+
+
+def _checked_inputs(plan: _plan.Plan, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    unknown = [name for name in given if name not in plan.inputs]
+    if unknown:
+        raise ExecutionError(f"the model has no input '{unknown[0]}'", remedy=nearest(unknown[0], list(plan.inputs)))
+    missing = [name for name in plan.inputs if name not in given]
+    if missing:
+        raise ExecutionError(
+            f"input '{missing[0]}' is missing", remedy=f"give an array for each of: {', '.join(missing)}"
+        )
+    return {name: plan.inputs[name].checked(array) for name, array in given.items()}
+
+
+# -------------------------------------------------------------------------------------------------------------- cache
+
+
+def _compiled(
+    model: ModelWrapper, full: bool, start: NodeProto | None, end: NodeProto | None, precision: Precision
+) -> _plan.Plan:
+    first = 0 if start is None else _index(model, start, "start_node")
+    last = len(model.graph.node) - 1 if end is None else _index(model, end, "end_node")
+    key = _digest(model, f"{full} {first} {last} {precision}")
+    with _lock:
+        if key in _plans:
+            _plans.move_to_end(key)
+            return _plans[key]
+    if len(model.model.functions):
+        model = ModelWrapper(onnx.inliner.inline_local_functions(model.model))
+        last = len(model.graph.node) - 1 if end is None else last
+    whole = start is None and end is None
+    plan = _plan.compile_plan(model, list(model.graph.node)[first : last + 1], whole, full, precision == "float64")
+    _remember(key, plan)
+    return plan
+
+
+def _remember(key: bytes, plan: _plan.Plan) -> None:
+    with _lock:
+        _plans[key] = plan
+        while len(_plans) > _CACHED_PLANS:
+            _plans.popitem(last=False)
+
+
+def _index(model: ModelWrapper, node: NodeProto, role: str) -> int:
+    index = model.get_node_index(node)
+    if index is None:
+        raise ModelError(f"{role} '{node.name}' is not in the model")
+    return index
+
+
+def _digest(model: ModelWrapper, variant: str) -> bytes:
+    """Identifies everything that the plan depends on, piecewise: a whole model may exceed protobuf's 2 GiB."""
+    digest = hashlib.blake2b(variant.encode())
+    graph, proto = model.graph, model.model
+    for part in (
+        graph.node, graph.input, graph.output, graph.value_info, graph.quantization_annotation,
+        graph.initializer, graph.sparse_initializer, proto.opset_import, proto.functions,
+    ):  # fmt: skip
+        digest.update(b"%d|" % len(part))
+        for message in part:
+            data = message.SerializeToString()
+            digest.update(b"%d:" % len(data))
+            digest.update(data)
+    return digest.digest()

@@ -1,0 +1,158 @@
+"""Structural clean-up of a graph, in place. Each function returns whether it changed something.
+
+`ModelWrapper.cleanup` runs them; `finn.transformation.general` offers them as transformations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import GraphProto, NodeProto
+
+from finn.core.errors import ModelError
+from finn.core.index import reads, subgraphs
+
+if TYPE_CHECKING:
+    from finn.core.modelwrapper import ModelWrapper
+
+COMMUTATIVE = frozenset({"Add", "Mul", "And", "Or", "Xor", "Sum"})
+
+
+def remove_unused_tensors(model: ModelWrapper) -> bool:
+    """Remove constants, shapes and annotations of tensors that nothing reads or writes.
+
+    What subgraphs capture and what the graph returns is in use.
+    """
+    graph = model.graph
+    used = {name for node in graph.node for name in (*reads(node), *node.output)}
+    used |= {value.name for value in graph.output}
+    dynamic = {value.name for value in graph.input} - {tensor.name for tensor in graph.initializer}
+    known = [tensor.name for tensor in graph.initializer] + [info.name for info in graph.value_info]
+    known += [entry.tensor_name for entry in graph.quantization_annotation]
+    unused = [name for name in dict.fromkeys(known) if name not in used and name not in dynamic]
+    if unused:
+        model.remove_tensors(unused)
+    return bool(unused)
+
+
+def remove_static_graph_inputs(model: ModelWrapper) -> bool:
+    """Graph inputs that are constants (as files before IR version 4 list them) become inner values."""
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    static = [value for value in graph.input if value.name in constants]
+    if not static:
+        return False
+    graph.value_info.extend(static)
+    kept = [value for value in graph.input if value.name not in constants]
+    del graph.input[:]
+    graph.input.extend(kept)
+    return True
+
+
+def node_levels(graph: GraphProto) -> list[int]:
+    """The longest distance of each node from a source. ModelError names the nodes of a cycle."""
+    writer = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    parents = [sorted({writer[name] for name in reads(node) if name in writer}) for node in graph.node]
+    children: list[list[int]] = [[] for _ in parents]
+    for child, above in enumerate(parents):
+        for parent in above:
+            children[parent].append(child)
+    waiting = [len(above) for above in parents]
+    levels = [0] * len(parents)
+    ready = [i for i, count in enumerate(waiting) if not count]
+    for i in ready:
+        for child in children[i]:
+            levels[child] = max(levels[child], levels[i] + 1)
+            waiting[child] -= 1
+            if not waiting[child]:
+                ready.append(child)
+    if len(ready) < len(parents):
+        cycle = [describe(graph.node[i]) for i, count in enumerate(waiting) if count]
+        raise ModelError(f"the graph has a cycle through or before {', '.join(cycle[:6])}")
+    return levels
+
+
+def sort_graph(model: ModelWrapper) -> bool:
+    """Sort the nodes by level (longest distance from a source), within a level by their old order.
+
+    Source nodes that feed nothing are dropped.
+    """
+    graph = model.graph
+    levels = node_levels(graph)
+    before = list(graph.node)
+    level_of = {id(node): level for node, level in zip(before, levels, strict=True)}
+    if levels != sorted(levels):
+        graph.node.sort(key=lambda node: level_of[id(node)])
+        model.nodes_were_reordered()
+    dead = [node for node in before if not reads(node) and not _feeds_something(model, node)]
+    for node in dead:
+        model.remove_node(node)
+    return bool(dead) or levels != sorted(levels)
+
+
+def _feeds_something(model: ModelWrapper, node: NodeProto) -> bool:
+    return any(model.find_consumers(name) or model.is_graph_output(name) for name in node.output)
+
+
+def sort_commutative_inputs(model: ModelWrapper) -> bool:
+    """Computed inputs first, constants last, in nodes where the order does not matter."""
+    changed = False
+    for node in model.graph.node:
+        if node.op_type in COMMUTATIVE and not node.domain:
+            order = sorted(node.input, key=model.has_initializer)
+            for position, name in enumerate(order):
+                if node.input[position] != name:
+                    model.set_node_input(node, position, name)
+                    changed = True
+    return changed
+
+
+def give_unique_parameter_tensors(model: ModelWrapper) -> bool:
+    """Every use of a constant by a node gets its own copy, annotations included, if there are several uses."""
+    seen: set[str] = set()
+    changed = False
+    for node in model.graph.node:
+        for position, name in enumerate(node.input):
+            if not name or not model.has_initializer(name):
+                continue
+            if name in seen or model.is_graph_output(name):
+                copy_name = model.unique_tensor_name(f"{name}_copy")
+                value = model.get_initializer(name)
+                model.set_initializer(copy_name, np.asarray(value))
+                model.copy_annotations(name, copy_name)
+                model.set_node_input(node, position, copy_name)
+                changed = True
+            seen.add(name)
+    return changed
+
+
+def rename_in_graph(graph: GraphProto, mapping: Mapping[str, str]) -> None:
+    """Rename tensors everywhere in `graph` and, where they are not shadowed, in the subgraphs of its nodes."""
+    for node in graph.node:
+        _rename_list(node.input, mapping)
+        _rename_list(node.output, mapping)
+        for body in subgraphs(node):
+            own = {v.name for v in body.input} | {t.name for t in body.initializer}
+            own |= {name for inner in body.node for name in inner.output}
+            rename_in_graph(body, {old: new for old, new in mapping.items() if old not in own})
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        value.name = mapping.get(value.name, value.name)
+    for tensor in graph.initializer:
+        tensor.name = mapping.get(tensor.name, tensor.name)
+    for annotation in graph.quantization_annotation:
+        annotation.tensor_name = mapping.get(annotation.tensor_name, annotation.tensor_name)
+
+
+def _rename_list(names: Iterable[str], mapping: Mapping[str, str]) -> None:
+    for i, name in enumerate(list(names)):
+        if name in mapping:
+            names[i] = mapping[name]  # type: ignore[index]  # a repeated protobuf field
+
+
+def describe(node: NodeProto) -> str:
+    """How messages name a node: its name and op type, or its output if it has no name."""
+    if node.name:
+        return f"{node.op_type} '{node.name}'"
+    return f"{node.op_type} that makes '{node.output[0] if len(node.output) else ''}'"

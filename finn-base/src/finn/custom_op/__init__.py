@@ -1,0 +1,1 @@
+"""Operators that ONNX does not have, and how they are declared and found."""

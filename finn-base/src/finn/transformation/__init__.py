@@ -1,0 +1,1 @@
+"""Graph transformations and the engine that applies them."""

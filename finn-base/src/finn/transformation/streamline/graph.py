@@ -1,0 +1,210 @@
+"""The integer graph under construction. The model is not touched before `commit`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import NodeProto, TensorProto, helper
+
+from finn.analysis.ranges import IntArray, Range, matmul_range, narrowest_weight_type, partial_sum_bound
+from finn.core.datatype import BaseDataType, DataType
+from finn.core.modelwrapper import ModelWrapper
+from finn.transformation.streamline.values import Product, Shape, Source
+
+Array = npt.NDArray[Any]
+
+CUSTOM_DOMAIN = "finn.custom_op.general"
+FLOAT32_EXACT = 2.0**24
+"""All integers up to this magnitude, and their sums, are exact in float32."""
+
+
+@dataclass
+class IntegerGraph:
+    """Nodes, constants and annotations to be. Names in `taken` are not given to new tensors."""
+
+    taken: set[str]
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: dict[str, Array] = field(default_factory=dict)
+    datatypes: dict[str, BaseDataType] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    integer_nodes: set[str] = field(default_factory=set)  # by output
+    outputs: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)  # tensors that became graph outputs
+    magnitude: float = 0.0  # no integer or partial sum exceeds it
+
+    def fresh(self, name: str) -> str:
+        """`name`, or `name` with a number if it is taken."""
+        candidate, number = name, 0
+        while candidate in self.taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        self.taken.add(candidate)
+        return candidate
+
+    def constant(self, name: str, array: Array, datatype: BaseDataType | None = None) -> str:
+        """A new initializer; integers become the container type of the graph in `commit`."""
+        name = self.fresh(name)
+        self.constants[name] = array
+        if datatype is not None:
+            self.datatypes[name] = datatype
+        return name
+
+    def original(self, name: str, array: Array) -> str:
+        """An initializer of the original graph, under its own name."""
+        self.constants[name] = array
+        return name
+
+    def node(
+        self,
+        op_type: str,
+        inputs: Iterable[str],
+        output: str,
+        shape: Shape | None,
+        *,
+        domain: str = "",
+        **attributes: Any,
+    ) -> str:
+        """Add a node; returns the name of its output, made from `output`."""
+        name = self.fresh(output)
+        self.nodes.append(helper.make_node(op_type, list(inputs), [name], domain=domain, **attributes))
+        if shape is not None:
+            self.shapes[name] = shape
+        return name
+
+    def matmul(self, x: Source, bounds: Range, weights: IntArray, name: str) -> Source:
+        """x @ weights. bounds : of x; weights : (MW, MH); name : wanted for the output."""
+        result, shape = matmul_range(bounds, weights), (*x.dims[:-1], weights.shape[1])
+        w = self.constant(f"{name}_weights", weights, narrowest_weight_type(weights))
+        out = self.node("MatMul", [x.name, w], name, shape)
+        self.datatypes[out] = result.datatype
+        self.integer_nodes.add(out)
+        self.magnitude = max(self.magnitude, partial_sum_bound(bounds, weights))
+        return Source(out, shape, result, Product(x, bounds, weights, name))
+
+    def multithreshold(
+        self, x: Source, thresholds: Array, name: str, datatype: BaseDataType, step: int, low: int
+    ) -> str:
+        """low + step * count(x >= thresholds). thresholds : (C or 1, N), integer or float32 as x is."""
+        if (thresholds == thresholds[0]).all():
+            thresholds = thresholds[:1]
+        integer = x.range is not None
+        span = DataType.spanning(int(thresholds.min()), int(thresholds.max())) if integer else None
+        inputs = [x.name, self.constant(f"{name}_thresholds", thresholds, span)]
+        rank = len(x.dims)
+        layout: dict[str, Any] = {} if rank == 2 else {"data_layout": "N" + "HWD"[: rank - 2] + "C"}
+        out = self.node(
+            "MultiThreshold", inputs, name, x.shape, domain=CUSTOM_DOMAIN, out_dtype=datatype.name,
+            out_scale=float(step), out_bias=float(low), **layout,
+        )  # fmt: skip
+        self.datatypes[out] = datatype
+        if integer:
+            self.integer_nodes.add(out)
+            self.magnitude = max(self.magnitude, float(np.abs(thresholds).max()))
+        return out
+
+    def copy(self, node: NodeProto, inputs: Iterable[str], outputs: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Add `node` of the original graph with other inputs."""
+        new = NodeProto()
+        new.CopyFrom(node)
+        del new.input[:], new.output[:]
+        new.input.extend(inputs)
+        new.output.extend(outputs or [name and self.fresh(name) for name in node.output])
+        self.nodes.append(new)
+        return tuple(new.output)
+
+    def export(self, tensor: str, name: str) -> None:
+        """Give `tensor` the name of a graph output."""
+        producer = next((n for n in self.nodes if tensor in n.output), None)
+        if producer is None or any(tensor in n.input for n in self.nodes) or tensor in self.outputs:
+            self.nodes.append(helper.make_node("Identity", [tensor], [name]))
+        else:
+            producer.output[list(producer.output).index(tensor)] = name
+            if tensor in self.integer_nodes:
+                self.integer_nodes.add(name)
+        if tensor in self.datatypes:
+            self.datatypes[name] = self.datatypes[tensor]
+        if tensor in self.shapes:
+            self.shapes[name] = self.shapes[tensor]
+        self.outputs.add(name)
+        self.renamed[tensor] = name
+
+    def commit(self, model: ModelWrapper) -> None:
+        """Replace the contents of the model's graph by this one. Outputs must have been exported."""
+        container: type = np.float32
+        self.nodes = _live(self.nodes, self.outputs)
+        if self.magnitude > FLOAT32_EXACT:
+            container = np.float64
+            self._compute_in_double()
+        graph = model.graph
+        static = {tensor.name for tensor in graph.initializer}  # listed as inputs too by some exporters
+        inputs = [i for i in graph.input if i.name not in static]
+        annotations = [q for q in graph.quantization_annotation if q.tensor_name in {i.name for i in inputs}]
+        del graph.node[:], graph.initializer[:], graph.value_info[:], graph.quantization_annotation[:], graph.input[:]
+        graph.input.extend(inputs)
+        graph.quantization_annotation.extend(annotations)
+        graph.node.extend(_named(self.nodes))
+        for name in sorted({i for n in self.nodes for i in n.input} & self.constants.keys()):
+            array = self.constants[name]
+            model.set_initializer(name, array.astype(container) if name in self.datatypes else array)
+        self._annotate(model, container)
+
+    def _annotate(self, model: ModelWrapper, container: type) -> None:
+        used = {name for node in self.nodes for name in (*node.input, *node.output)}
+        for name in sorted(used & self.shapes.keys()):
+            wide = container is np.float64 and name in self.integer_nodes - self.outputs
+            model.set_tensor_shape(name, list(self.shapes[name]), TensorProto.DOUBLE if wide else None)
+        for name in sorted(used & self.datatypes.keys()):
+            model.set_tensor_datatype(name, self.datatypes[name])
+
+    def _compute_in_double(self) -> None:
+        """Put a Cast on every edge into and out of the integer nodes, and on their graph outputs."""
+        casts: dict[tuple[str, int], str] = {}
+        nodes, self.nodes = self.nodes, []
+
+        def cast(tensor: str, to: int) -> str:
+            if (tensor, to) not in casts:
+                casts[tensor, to] = self.node("Cast", [tensor], f"{tensor}_cast", self.shapes.get(tensor), to=to)
+                if tensor in self.datatypes:
+                    self.datatypes[casts[tensor, to]] = self.datatypes[tensor]
+                if to == TensorProto.DOUBLE:
+                    self.integer_nodes.add(casts[tensor, to])
+            return casts[tensor, to]
+
+        for node in nodes:
+            integer = self.integer_nodes.intersection(node.output)
+            for i, name in enumerate(node.input):
+                wide = name in self.integer_nodes
+                if wide != bool(integer) and name and name not in self.constants:
+                    node.input[i] = cast(name, TensorProto.DOUBLE if integer else TensorProto.FLOAT)
+            exported = [o for o in integer & self.outputs if o in self.datatypes]
+            self.nodes.append(node)
+            for name in exported:
+                inner = self.fresh(f"{name}_double")
+                node.output[list(node.output).index(name)] = inner
+                self.integer_nodes.add(inner)
+                self.datatypes[inner] = self.datatypes[name]
+                self.nodes.append(helper.make_node("Cast", [inner], [name], to=TensorProto.FLOAT))
+
+
+def _live(nodes: list[NodeProto], outputs: set[str]) -> list[NodeProto]:
+    """The nodes that contribute to the outputs, in the same order."""
+    needed, live = set(outputs), []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            live.append(node)
+    return live[::-1]
+
+
+def _named(nodes: list[NodeProto]) -> list[NodeProto]:
+    """The nodes, called MatMul_0, MatMul_1, ... in their order."""
+    counts: Counter[str] = Counter()
+    for node in nodes:
+        node.name = f"{node.op_type}_{counts[node.op_type]}"
+        counts[node.op_type] += 1
+    return nodes
