@@ -1,6 +1,6 @@
 """Hardware layers and graphs of them.
 
-`custom_op` lets the graph engine of finn-base execute the layers: the ONNX domain of a layer is the name of this package.
+`custom_op` lets the graph engine of finn-base execute the layers: their ONNX domain is the name of this package.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from finn.core.modelwrapper import ModelWrapper
 
+from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import instances, layers
 from finn.dataflow.layer import IntArray, Resources
 

@@ -22,8 +22,3 @@ def bram18(width: int, depth: int) -> int:
 def lutram(width: int, depth: int) -> int:
     """LUTs of a read-only or dual-port distributed memory: one LUT6 stores 64 x 1 bits (AMD UG574)."""
     return width * ceil(depth / 64)
-
-
-def popcount(bits: int) -> int:
-    """LUTs that count the ones among `bits` bits: a tree of full adders has bits - log2(bits) of them, two outputs each."""
-    return bits

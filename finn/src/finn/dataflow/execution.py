@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 
 import numpy as np
-from finn.core.modelwrapper import ModelWrapper
-from finn.custom_op.base import AttributeDef, CustomOp
 from onnx import AttributeProto, GraphProto, NodeProto
 
+from finn.core.modelwrapper import ModelWrapper
+from finn.custom_op.base import AttributeDef, CustomOp
 from finn.dataflow.graph import layer_of
 from finn.dataflow.layer import Layer
 from finn.dataflow.layers import LAYERS

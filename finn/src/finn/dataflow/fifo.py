@@ -6,9 +6,9 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from finn.core.modelwrapper import ModelWrapper
 from onnx import helper
 
+from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DOMAIN, Instance, attributes, instances
 from finn.dataflow.layer import Layer, Stream
 from finn.dataflow.layers import StreamingDataWidthConverter, StreamingFIFO

@@ -11,7 +11,6 @@ from typing import Any
 
 from finn.core.errors import ConfigError
 from finn.core.modelwrapper import ModelWrapper
-
 from finn.dataflow.graph import layers, set_layer
 from finn.dataflow.layer import Layer, LayerError, divisors
 from finn.dataflow.layers import LAYERS

@@ -1,7 +1,7 @@
 """Layers as nodes of an ONNX graph: one generic way in and out, and their execution in the graph.
 
-A layer is a node of the domain `finn.dataflow`. Its dataclass fields are the node's attributes; arrays are initializers,
-in the order of the fields, after the stream inputs.
+A layer is a node of the domain `finn.dataflow`. Its dataclass fields are the node's attributes; arrays are
+initializers, in the order of the fields, after the stream inputs.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import Any, get_type_hints
 
 import numpy as np
+from onnx import AttributeProto, NodeProto, helper
+
 from finn.core.datatype import BaseDataType, DataType
 from finn.core.errors import FinnError
 from finn.core.modelwrapper import ModelWrapper
-from onnx import AttributeProto, NodeProto, helper
-
-from finn.dataflow.layer import IntArray, Layer
+from finn.dataflow.layer import IntArray, Layer, Stream
 from finn.dataflow.layers import LAYERS
 
 DOMAIN = "finn.dataflow"
@@ -57,7 +57,7 @@ def _hints(cls: type[Layer]) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _is_array(hint: Any) -> bool:  # noqa: ANN401 - a type expression
+def _is_array(hint: Any) -> bool:
     return "ndarray" in str(hint)
 
 
@@ -77,7 +77,7 @@ def layer_of(node: NodeProto, constants: Mapping[str, np.ndarray]) -> Layer:
     return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
 
-def _decode(attribute: AttributeProto, hint: Any) -> Any:  # noqa: ANN401 - as typed by the field
+def _decode(attribute: AttributeProto, hint: Any) -> Any:
     value = helper.get_attribute_value(attribute)
     if isinstance(value, bytes):
         text = value.decode()
@@ -114,7 +114,9 @@ def set_layer(model: ModelWrapper, name: str, layer: Layer) -> None:
 
 def make_model(chain: list[tuple[str, Layer]]) -> ModelWrapper:
     """A graph of layers one after the other: the smallest design around one layer."""
-    nodes, values, constants = [], {}, {}
+    nodes: list[NodeProto] = []
+    values: dict[str, Stream] = {}
+    constants: dict[str, IntArray] = {}
     for k, (name, layer) in enumerate(chain):
         names = {f"{name}_{field}": array for field, array in arrays(layer).items()}
         node = helper.make_node(

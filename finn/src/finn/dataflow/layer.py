@@ -1,7 +1,7 @@
 """What a hardware layer declares once, and what every tool derives from that.
 
-A layer is a frozen dataclass in one file: what the network fixes, the foldings, its streams, its schedule, its cost, its
-meaning on NumPy integers and the SystemVerilog module that implements it. This module imports no layer.
+A layer is a frozen dataclass in one file: what the network fixes, the foldings, its streams, its schedule, its cost,
+its meaning on NumPy integers and the SystemVerilog module that implements it. This module imports no layer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
 from finn.core.datatype import BaseDataType
 from finn.core.errors import FinnError
 
@@ -119,12 +120,12 @@ class Schedule:
         return np.asarray(self.writes + start[self.writes] + self.write_delay, dtype=np.int64)
 
 
-def folding(of: str) -> Any:  # noqa: ANN401 - typed by the field it stands for
+def folding(of: str) -> Any:
     """A field for a folding factor: any divisor of the attribute `of`; 1 unless the designer says so."""
     return field(default=1, metadata={"of": of, "config": True})
 
 
-def option(default: Any, choices: Iterable[Any] | None = None) -> Any:  # noqa: ANN401 - typed by its field
+def option(default: Any, choices: Iterable[Any] | None = None) -> Any:
     """A field that a configuration file may set, one of `choices` if they are given."""
     return field(default=default, metadata={"config": True, "choices": tuple(choices) if choices else None})
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from finn.core.datatype import BaseDataType, DataType
-from finn.core.modelwrapper import ModelWrapper
-from finn.transformation.general import GiveUniqueNodeNames
-from finn.transformation.rewrite import Call, NoMatch, TensorRef, Var, apply, op, require, rule
 from onnx import NodeProto, helper
 
+from finn.core.datatype import BaseDataType, DataType
+from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DOMAIN, DataflowError, arrays, attributes
 from finn.dataflow.layer import IntArray, Layer, LayerError
 from finn.dataflow.layers import MVAU, LabelSelect, Thresholding
+from finn.transformation.general import GiveUniqueNodeNames
+from finn.transformation.rewrite import Call, NoMatch, TensorRef, Var, apply, op, require, rule
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Matrix:
 class Integers(Var):
     """Binds a stream: a tensor that is no constant, of known shape, annotated with an integer type."""
 
-    def bind(self, tensor: TensorRef) -> Any:  # noqa: ANN401 - what the engine's Var returns
+    def bind(self, tensor: TensorRef) -> Any:
         require(not tensor.model.has_initializer(tensor.name), f"{self.name} = '{tensor.name}' is a constant")
         require(tensor.datatype.is_integer(), f"{self.name} = '{tensor.name}' is {tensor.datatype.name}, no integer")
         require(tensor.shape and all(d > 0 for d in tensor.shape), f"the shape of '{tensor.name}' is not known")
@@ -39,7 +39,7 @@ class Integers(Var):
 class Constants(Var):
     """Binds an integer constant with its type as a `Matrix`."""
 
-    def bind(self, tensor: TensorRef) -> Any:  # noqa: ANN401 - what the engine's Var returns
+    def bind(self, tensor: TensorRef) -> Any:
         values = tensor.model.get_initializer(tensor.name)
         if values is None:
             raise NoMatch(f"{self.name} = '{tensor.name}' is not a constant")
@@ -88,7 +88,7 @@ class Activation:
 
 
 @rule(op.MultiThreshold(op.MatMul(x, w), T).named("mt"), shapes="x:1,k w:k,m T:m,t", datatypes={"x": "INT4"})
-def matmul_thresholds_to_mvau(x: TensorRef, w: Matrix, T: Matrix, mt: Call) -> Call:  # noqa: N803 - the matrix T
+def matmul_thresholds_to_mvau(x: TensorRef, w: Matrix, T: Matrix, mt: Call) -> Call:
     """multithreshold(x @ w, T) == MVAU(x, w, T)"""
     a = Activation.of(T, mt, (*_shape(x)[:-1], w.values.shape[1]))
     layer = MVAU(_shape(x), x.datatype, w.values, w.dtype, a.dtype, a.thresholds, a.bias)
@@ -104,7 +104,7 @@ def matmul_to_mvau(x: TensorRef, w: Matrix) -> Call:
 
 
 @rule(op.MultiThreshold(x, T).named("mt"), shapes="x:1,k T:k,t | x:1,k T:1,t", datatypes={"x": "INT4"})
-def thresholds_to_layer(x: TensorRef, T: Matrix, mt: Call) -> Call:  # noqa: N803 - the matrix T
+def thresholds_to_layer(x: TensorRef, T: Matrix, mt: Call) -> Call:
     """multithreshold(x, T) == Thresholding(x, T)"""
     a = Activation.of(T, mt, _shape(x))
     return layer_call(Thresholding(_shape(x), x.datatype, a.thresholds, a.dtype, a.bias), x)

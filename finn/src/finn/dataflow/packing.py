@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from finn.core.datatype import BaseDataType, DataType
 
+from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow.layer import IntArray, Stream
 
 Bits = npt.NDArray[np.uint8]

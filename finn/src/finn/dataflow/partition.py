@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from finn.core.modelwrapper import ModelWrapper
-from finn.core.onnx_exec import execute_onnx
 from onnx import NodeProto, helper
 
+from finn.core.modelwrapper import ModelWrapper
+from finn.core.onnx_exec import execute_onnx
 from finn.dataflow.graph import DOMAIN, DataflowError
 
 Array = npt.NDArray[np.generic]
@@ -124,10 +124,8 @@ def _between(model: ModelWrapper, source: str, sink: str, hardware: list[NodePro
 
 def _subgraph(model: ModelWrapper, source: str, sink: str, nodes: list[NodeProto]) -> ModelWrapper:
     """A model of these nodes, with everything that `model` says about their tensors."""
-    infos = {t: model.get_tensor_valueinfo(t) for t in (source, sink)}
-    graph = helper.make_graph(
-        nodes, model.graph.name or "graph", *([v for v in [infos[t]] if v] for t in (source, sink))
-    )
+    ends = [[info] if (info := model.get_tensor_valueinfo(t)) else [] for t in (source, sink)]
+    graph = helper.make_graph(nodes, model.graph.name or "graph", ends[0], ends[1])
     part = ModelWrapper(helper.make_model(graph, opset_imports=list(model.model.opset_import), ir_version=10))
     names = dict.fromkeys(t for n in nodes for t in (*n.input, *n.output) if t)
     for name in names:
@@ -144,4 +142,3 @@ def _copy_tensor(model: ModelWrapper, part: ModelWrapper, name: str) -> None:
     model_type = model.get_tensor_datatype(name)
     if model_type.is_integer():
         part.set_tensor_datatype(name, model_type)
-

@@ -24,7 +24,7 @@
 namespace {
 
 template <class Port>
-void put(Port& port, const uint32_t* words, int count) {
+void put(Port &port, const uint32_t *words, int count) {
   if constexpr (std::is_integral_v<Port>) {
     uint64_t value = words[0];
     if (count > 1) value |= static_cast<uint64_t>(words[1]) << 32;
@@ -35,7 +35,7 @@ void put(Port& port, const uint32_t* words, int count) {
 }
 
 template <class Port>
-void get(const Port& port, uint32_t* words, int count) {
+void get(const Port &port, uint32_t *words, int count) {
   if constexpr (std::is_integral_v<Port>) {
     words[0] = static_cast<uint32_t>(port);
     if (count > 1) words[1] = static_cast<uint32_t>(static_cast<uint64_t>(port) >> 32);
@@ -88,14 +88,14 @@ struct Side {  // one stream port during a run
 extern "C" {
 
 struct FinnStream {
-  uint32_t* words;
+  uint32_t *words;
   int64_t beats;
-  int64_t* cycles;  // of each accepted beat
+  int64_t *cycles;  // of each accepted beat
   int64_t done;     // out: beats transferred
 };
 
 // Makes and resets a model; `directory` holds the memory files, `trace_file` may be null. Null if it cannot be entered.
-void* finn_sim_new(const char* directory, const char* trace_file) {
+void *finn_sim_new(const char *directory, const char *trace_file) {
   char before[PATH_MAX];
   if (getcwd(before, sizeof before) == nullptr || chdir(directory) != 0) return nullptr;
   auto sim = std::make_unique<Simulation>();
@@ -111,7 +111,7 @@ void* finn_sim_new(const char* directory, const char* trace_file) {
 #else
   (void)trace_file;
 #endif
-  FINN_MODEL& top = *sim->model;
+  FINN_MODEL &top = *sim->model;
   top.ap_clk = 0;
   top.ap_rst_n = 0;
 #define RESET_INPUT(i, port, count) top.port##_tvalid = 0;
@@ -126,8 +126,8 @@ void* finn_sim_new(const char* directory, const char* trace_file) {
   return back ? sim.release() : nullptr;
 }
 
-void finn_sim_free(void* handle) {
-  auto* sim = static_cast<Simulation*>(handle);
+void finn_sim_free(void *handle) {
+  auto *sim = static_cast<Simulation *>(handle);
   sim->model->final();
 #if FINN_TRACE
   sim->trace.close();
@@ -136,11 +136,12 @@ void finn_sim_free(void* handle) {
 }
 
 // Sends and receives until every output has its beats. gap, pause: probability * 2^32 that an input is not valid, an
-// output not ready, in a cycle. Returns the cycles run; -1 after `max_cycles`; -2 if no port moved for `idle_limit` cycles.
-int64_t finn_sim_run(void* handle, FinnStream* inputs, FinnStream* outputs, uint32_t gap, uint32_t pause, uint64_t seed,
+// output not ready, in a cycle. Returns the cycles run; -1 after `max_cycles`; -2 if no port moved for `idle_limit`
+// cycles.
+int64_t finn_sim_run(void *handle, FinnStream *inputs, FinnStream *outputs, uint32_t gap, uint32_t pause, uint64_t seed,
                      int64_t max_cycles, int64_t idle_limit) {
-  auto* sim = static_cast<Simulation*>(handle);
-  FINN_MODEL& top = *sim->model;
+  auto *sim = static_cast<Simulation *>(handle);
+  FINN_MODEL &top = *sim->model;
   Random random{seed * 2654435761u + 88172645463325252ull};
   Side in[FINN_INPUT_COUNT];
   Side out[FINN_OUTPUT_COUNT];
@@ -155,37 +156,37 @@ int64_t finn_sim_run(void* handle, FinnStream* inputs, FinnStream* outputs, uint
   int64_t cycle = 0;
   int64_t idle = 0;
   for (; missing > 0 && cycle < max_cycles && idle < idle_limit; ++cycle, ++idle) {
-#define DRIVE_INPUT(i, port, count)                                                     \
-  {                                                                                     \
-    Side& side = in[i];                                                                 \
-    if (side.done < side.beats) {                                                       \
-      if (!side.valid) side.valid = gap == 0 || random.next() >= gap;                   \
-      top.port##_tvalid = side.valid;                                                   \
-      if (side.valid && !side.loaded) {                                                 \
-        put(top.port##_tdata, inputs[i].words + side.done * (count), count);            \
-        side.loaded = true;                                                             \
-      }                                                                                 \
-      if (side.valid && top.port##_tready) {                                            \
-        inputs[i].cycles[side.done++] = cycle;                                          \
-        side.valid = side.loaded = false;                                               \
-        idle = 0;                                                                       \
-      }                                                                                 \
-    } else {                                                                            \
-      top.port##_tvalid = 0;                                                            \
-    }                                                                                   \
+#define DRIVE_INPUT(i, port, count)                                          \
+  {                                                                          \
+    Side &side = in[i];                                                      \
+    if (side.done < side.beats) {                                            \
+      if (!side.valid) side.valid = gap == 0 || random.next() >= gap;        \
+      top.port##_tvalid = side.valid;                                        \
+      if (side.valid && !side.loaded) {                                      \
+        put(top.port##_tdata, inputs[i].words + side.done * (count), count); \
+        side.loaded = true;                                                  \
+      }                                                                      \
+      if (side.valid && top.port##_tready) {                                 \
+        inputs[i].cycles[side.done++] = cycle;                               \
+        side.valid = side.loaded = false;                                    \
+        idle = 0;                                                            \
+      }                                                                      \
+    } else {                                                                 \
+      top.port##_tvalid = 0;                                                 \
+    }                                                                        \
   }
     FINN_INPUTS(DRIVE_INPUT)
-#define DRIVE_OUTPUT(i, port, count)                                                    \
-  {                                                                                     \
-    Side& side = out[i];                                                                \
+#define DRIVE_OUTPUT(i, port, count)                                                     \
+  {                                                                                      \
+    Side &side = out[i];                                                                 \
     const bool ready = side.done < side.beats && (pause == 0 || random.next() >= pause); \
-    top.port##_tready = ready;                                                          \
-    if (ready && top.port##_tvalid) {                                                   \
-      get(top.port##_tdata, outputs[i].words + side.done * (count), count);             \
-      outputs[i].cycles[side.done++] = cycle;                                           \
-      --missing;                                                                        \
-      idle = 0;                                                                         \
-    }                                                                                   \
+    top.port##_tready = ready;                                                           \
+    if (ready && top.port##_tvalid) {                                                    \
+      get(top.port##_tdata, outputs[i].words + side.done * (count), count);              \
+      outputs[i].cycles[side.done++] = cycle;                                            \
+      --missing;                                                                         \
+      idle = 0;                                                                          \
+    }                                                                                    \
   }
     FINN_OUTPUTS(DRIVE_OUTPUT)
     sim->step();
@@ -202,17 +203,18 @@ int64_t finn_sim_run(void* handle, FinnStream* inputs, FinnStream* outputs, uint
   return idle >= idle_limit ? -2 : -1;
 }
 
-// Per probe: beats, cycles blocked, cycles starved, last state (2 * valid + ready). Per FIFO: most beats held, beats held.
-void finn_sim_stats(void* handle, uint32_t* probes, uint32_t* fifos) {
-  auto* root = static_cast<Simulation*>(handle)->model->rootp;
-#define READ_PROBE(i, name)                          \
+// Per probe: beats, cycles blocked, cycles starved, last state (2 * valid + ready). Per FIFO: most beats held, beats
+// held.
+void finn_sim_stats(void *handle, uint32_t *probes, uint32_t *fifos) {
+  auto *root = static_cast<Simulation *>(handle)->model->rootp;
+#define READ_PROBE(i, name)                           \
   probes[4 * (i) + 0] = root->name##__DOT__beats_q;   \
   probes[4 * (i) + 1] = root->name##__DOT__blocked_q; \
   probes[4 * (i) + 2] = root->name##__DOT__starved_q; \
   probes[4 * (i) + 3] = root->name##__DOT__state_q;
   FINN_PROBES(READ_PROBE)
 #define READ_FIFO(i, name)                        \
-  fifos[2 * (i) + 0] = root->name##__DOT__peak_q;  \
+  fifos[2 * (i) + 0] = root->name##__DOT__peak_q; \
   fifos[2 * (i) + 1] = root->name##__DOT__level_q;
   FINN_FIFOS(READ_FIFO)
   (void)probes;

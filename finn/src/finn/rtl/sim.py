@@ -17,8 +17,8 @@ from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
-from finn.core.datatype import DataType
 
+from finn.core.datatype import DataType
 from finn.dataflow.layer import IntArray
 from finn.dataflow.packing import pack_beats, unpack_beats
 from finn.rtl.errors import DeadlockError, RtlError
@@ -40,7 +40,7 @@ class _Stream(ctypes.Structure):
 
 @dataclass(frozen=True)
 class LinkStats:
-    """What happened on one stream: beats taken, cycles in which a valid beat waited, cycles in which the reader waited."""
+    """What happened on one stream: beats taken, cycles in which a valid beat waited, cycles in which the reader did."""
 
     beats: int
     blocked: int
@@ -211,8 +211,16 @@ class Simulator:
         )
         into, out = (b[0].cycles.reshape(frames, -1) for b in (ins, outs))
         start = into[0, 0]
-        times = [a - start for a in (into[:, 0], into[:, -1], out[:, 0], out[:, -1])]
-        return SimResult(outputs, cycles, *times, links=links, fifo_high_water=high_water)
+        return SimResult(
+            outputs,
+            cycles,
+            first_in=into[:, 0] - start,
+            last_in=into[:, -1] - start,
+            first_out=out[:, 0] - start,
+            last_out=out[:, -1] - start,
+            links=links,
+            fifo_high_water=high_water,
+        )
 
 
 @dataclass

@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from finn.core.modelwrapper import ModelWrapper
 from jinja2 import Environment, StrictUndefined
 
+from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import Instance, instances
 from finn.dataflow.layer import Stream
 from finn.rtl.library import sources_of
@@ -158,7 +158,7 @@ def stitch(model: ModelWrapper, name: str = "finn_design") -> Design:
     outputs = tuple(Port(f"m_axis_{k}", links[t.name].stream, t.name) for k, t in enumerate(model.graph.output))
     memories = {f"{i.name}{suffix}": words for i in found for suffix, words in i.layer.rtl().memories.items()}
     files = {path for i in found for path in sources_of(i.layer.rtl().module)} | set(sources_of(PROBE))
-    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
     top = environment.from_string(TOP).render(
         name=name,
         inputs=inputs,

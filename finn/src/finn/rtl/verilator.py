@@ -202,12 +202,11 @@ def _first_error(text: str) -> str:
 
 
 def _require_lz4() -> None:
-    probe = subprocess.run(
-        [compiler(), "-x", "c++", "-E", "-"], input="#include <lz4.h>\n#include <zlib.h>\n", capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    if probe.returncode:
+    headers = "#include <lz4.h>\n#include <zlib.h>\n"
+    command = [compiler(), "-x", "c++", "-E", "-"]
+    if subprocess.run(command, input=headers, capture_output=True, text=True, check=False).returncode:
         raise ToolMissing(
-            "lz4.h or zlib.h is missing", why="FST waveforms are compressed",
+            "lz4.h or zlib.h is missing",
+            why="FST waveforms are compressed",
             remedy="run `apt-get install liblz4-dev zlib1g-dev`",
-        )  # fmt: skip
+        )

@@ -1,0 +1,1 @@
+"""The SystemVerilog library: one module per file, found through `finn.rtl.library`."""

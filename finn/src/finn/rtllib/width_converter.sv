@@ -1,8 +1,11 @@
 // Regroups a stream of InWidth-bit beats into OutWidth-bit beats, first bits first. Any ratio.
 //
-// The unit is gcd(InWidth, OutWidth) bits. The wider side sets the rate and never pauses. The state decides alone about
-// ready and valid, so no path from an input to an output port is combinational. What is left of a frame that does not fill
-// a beat waits for the next frame: the caller chooses widths that divide the frame.
+// A ring whose size is a multiple of both widths: an input beat always lands on whole slots, an output beat is always a
+// whole word, so that each bit has one source and an output bit chooses among Words. The ring holds at least
+// InWidth + 2 * OutWidth - 1 bits, which keeps the slower side busy every cycle.
+// Ready and valid are registers: no path from an input to an output port is combinational.
+// What is left of a frame that does not fill a beat waits for the next frame: the caller chooses widths that divide the
+// frame.
 module width_converter #(
     parameter int unsigned InWidth  = 8,
     parameter int unsigned OutWidth = 12
@@ -29,52 +32,62 @@ module width_converter #(
   endfunction
 
   localparam int unsigned Unit = gcd(InWidth, OutWidth);
-  localparam int unsigned In = InWidth / Unit;
+  localparam int unsigned In = InWidth / Unit;  // all sizes in units from here on
   localparam int unsigned Out = OutWidth / Unit;
-  // Taking a beat whenever fewer than 2 * Out units are held keeps the slower side busy every cycle.
-  localparam int unsigned Capacity = In + 2 * Out - 1;
-  localparam int unsigned CountBits = $clog2(Capacity + 1);
+  localparam int unsigned Multiple = In * Out;
+  localparam int unsigned Size = Multiple * ((In + 2 * Out - 1 + Multiple - 1) / Multiple);
+  localparam int unsigned Slots = Size / In;
+  localparam int unsigned Words = Size / Out;
+  localparam int unsigned CountBits = $clog2(Size + 1);
 
-  logic [Capacity*Unit-1:0] held_q, shifted;
-  logic [CountBits-1:0] count_q, count_d, kept;
+  logic [Slots-1:0] slot_q;  // one-hot: where the next input beat goes
+  logic [Words-1:0] word_q;  // one-hot: the word on offer
+  logic [CountBits-1:0] held_q, held_d;
+  logic [Size*Unit-1:0] ring;
   logic take, give, ready_q, valid_q;
 
   assign in_ready_o  = ready_q;
   assign out_valid_o = valid_q;
-  assign out_data_o  = held_q[OutWidth-1:0];
   assign take = in_valid_i & ready_q;
   assign give = valid_q & out_ready_i;
-  assign kept = give ? count_q - CountBits'(Out) : count_q;
-  assign count_d = take ? kept + CountBits'(In) : kept;
-  assign shifted = give ? held_q >> OutWidth : held_q;
+
+  always_comb begin
+    held_d = held_q;
+    if (take && give) held_d = held_q + CountBits'(In) - CountBits'(Out);
+    if (take && !give) held_d = held_q + CountBits'(In);
+    if (!take && give) held_d = held_q - CountBits'(Out);
+  end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      count_q <= '0;
+      slot_q  <= Slots'(1);
+      word_q  <= Words'(1);
+      held_q  <= '0;
       ready_q <= 1'b0;
       valid_q <= 1'b0;
     end else begin
-      count_q <= count_d;
-      ready_q <= count_d <= CountBits'(2 * Out - 1);
-      valid_q <= count_d >= CountBits'(Out);
+      held_q  <= held_d;
+      ready_q <= held_d <= CountBits'(Size - In);
+      valid_q <= held_d >= CountBits'(Out);
+      if (take) slot_q <= Slots'({slot_q, slot_q[Slots-1]});
+      if (give) word_q <= Words'({word_q, word_q[Words-1]});
     end
   end
 
   generate
-    for (genvar u = 0; u < Capacity; u = u + 1) begin : g_unit
-      // Unit u takes unit u - kept of the input beat, if there is such a one.
-      logic [Unit-1:0] inserted[0:In];
-      logic [In-1:0] here;
-      assign inserted[0] = shifted[u*Unit+:Unit];
-      for (genvar i = 0; i < In; i = i + 1) begin : g_from
-        if (i <= u && u - i <= 2 * Out - 1) begin : g_can  // only then are so many units held when a beat is taken
-          assign here[i] = take && kept == CountBits'(u - i);
-        end else begin : g_cannot
-          assign here[i] = 1'b0;
-        end
-        assign inserted[i+1] = here[i] ? in_data_i[i*Unit+:Unit] : inserted[i];
+    for (genvar s = 0; s < Slots; s = s + 1) begin : g_slot
+      logic [InWidth-1:0] beat_q;
+      always_ff @(posedge clk_i) if (take && slot_q[s]) beat_q <= in_data_i;
+      assign ring[s*InWidth+:InWidth] = beat_q;
+    end
+    for (genvar w = 0; w < Words; w = w + 1) begin : g_word
+      logic [OutWidth-1:0] chosen;
+      if (w == 0) begin : g_first
+        assign chosen = ring[OutWidth-1:0] & {OutWidth{word_q[0]}};
+      end else begin : g_next
+        assign chosen = g_word[w-1].chosen | (ring[w*OutWidth+:OutWidth] & {OutWidth{word_q[w]}});
       end
-      always_ff @(posedge clk_i) held_q[u*Unit+:Unit] <= inserted[In];
     end
   endgenerate
+  assign out_data_o = g_word[Words-1].chosen;
 endmodule

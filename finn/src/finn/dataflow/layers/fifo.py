@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from finn.core.datatype import BaseDataType
 
+from finn.core.datatype import BaseDataType
 from finn.dataflow.cost import bram18, lutram
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, option
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from finn.core.datatype import BaseDataType, DataType
 
+from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding
 
@@ -79,7 +79,7 @@ class LabelSelect(Layer):
                 "PE": self.PE,
                 "K": self.K,
                 "InBits": self.input_dtype.bitwidth(),
-                "InSigned": int(self.input_dtype.signed()),
+                "InSigned": int(self.input_dtype.signed() and self.input_dtype != DataType["BIPOLAR"]),
                 "OutBits": self.outputs[0].dtype.bitwidth(),
                 "OutDepth": pipeline.credit_depth(self._latency, self.labels // self.PE),
             },

@@ -7,8 +7,8 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
-from finn.core.datatype import BaseDataType, DataType
 
+from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import bram18, lutram
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding, option

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
-from finn.core.datatype import BaseDataType
 
+from finn.core.datatype import BaseDataType
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream
 
 
@@ -53,14 +53,11 @@ class StreamingDataWidthConverter(Layer):
         return inputs[0]
 
     def resources(self, part: str | None = None) -> Resources:
-        """A shift register whose units choose between shifting and the places where an input beat can land."""
-        unit = gcd(self.in_lanes, self.out_lanes) * self.dtype.bitwidth()
-        into, out = (
-            self.in_lanes // gcd(self.in_lanes, self.out_lanes),
-            self.out_lanes // gcd(self.in_lanes, self.out_lanes),
-        )
-        capacity, places = into + 2 * out - 1, min(into, 2 * out)
-        return Resources(LUT=20 + capacity * (unit * (1 + places) // 2 + places))
+        """An output bit chooses among the words of the ring (see width_converter.sv), two of them per LUT6."""
+        unit = gcd(self.in_lanes, self.out_lanes)
+        into, out = self.in_lanes // unit, self.out_lanes // unit
+        size = into * out * -(-(into + 2 * out - 1) // (into * out))
+        return Resources(LUT=20 + size // into + self.outputs[0].width * -(-size // out // 2))
 
     def rtl(self) -> Rtl:
         parameters = {"InWidth": self.inputs[0].width, "OutWidth": self.outputs[0].width}

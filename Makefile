@@ -1,0 +1,63 @@
+# Copyright (c) 2026, The FINN authors
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Every verb of the repository; `make help` lists them. All work happens in $(VENV), which `make setup` creates.
+
+VENV ?= .venv
+PYTHON ?= python3
+PYTEST_ARGS ?= -n 2 -q
+EXAMPLE ?= finn-examples/build/tfc_w1a1
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DISTRIBUTIONS := finn-base finn-hlslib finn finn-examples brevitas-export
+CXX_FILES = $(wildcard finn-hlslib/include/finn/*.hpp) $(shell find finn/src -name '*.cpp' -o -name '*.hpp')
+
+# The folder finn/ in this directory must not hide the installed package finn.
+export PYTHONSAFEPATH := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test slow bench lint format demo docs clean
+
+help:  ## list the verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(READY)  ## create the environment, install the five distributions in it
+
+$(READY): ci/setup.sh ci/requirements-dev.txt ci/constraints.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
+	ci/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+test: $(READY)  ## run all tests except the slow ones
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+slow: $(READY)  ## run the slow tests
+	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+
+bench: $(READY)  ## measure speed and print the figures
+	$(BIN)/python ci/bench.py
+
+lint: $(READY)  ## check style, formatting, types, SystemVerilog and C++
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy finn-base/src finn/src finn-hlslib/src finn-examples/src brevitas-export/src
+	$(BIN)/python -m finn.rtl.lint
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+	$(BIN)/clang-tidy --quiet $(filter %.hpp,$(CXX_FILES)) -- -x c++ -std=c++14 -Wall -Wextra -Wno-unknown-pragmas -Ifinn-hlslib/include
+
+format: $(READY)  ## rewrite Python and C++ files in the common format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+demo: $(READY)  ## build the MNIST example up to the bitstream and print the result table
+	$(BIN)/finn build $(EXAMPLE)
+
+docs: $(READY)  ## write the HTML documentation to docs/_build
+	$(BIN)/pip install -q -r ci/requirements-docs.txt
+	$(BIN)/sphinx-build -W -q docs docs/_build
+	@echo "docs/_build/index.html"
+
+clean:  ## remove the environment, caches and build products
+	rm -rf $(VENV) docs/_build finn-examples/build/*/output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -o -name '*.egg-info' | xargs rm -rf

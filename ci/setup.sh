@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Create the environment of the repository: ci/setup.sh PYTHON VENV
+#
+# Installs the five distributions so that edits take effect at once, without the heavy extras, and the tools for tests
+# and lint. What pip cannot install (a C++ compiler, Python's venv module) comes from apt-get when run as root on Debian or
+# Ubuntu; otherwise the command to run is printed.
+set -euo pipefail
+python=$1
+venv=$2
+cd "$(dirname "$0")/.."
+
+missing=()
+command -v "$python" >/dev/null || missing+=(python3)
+"$python" -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+command -v g++ >/dev/null || missing+=(g++)
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    echo "installing with apt-get: ${missing[*]}"
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"
+  else
+    echo "missing: ${missing[*]}. On Debian or Ubuntu run" >&2
+    echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
+  echo "Python 3.10 or newer is needed, $("$python" --version) was found; try: make PYTHON=python3.11 ..." >&2
+  exit 1
+}
+
+[ -x "$venv/bin/pip" ] || "$python" -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check \
+  -c ci/constraints.txt -r ci/requirements-dev.txt \
+  -e finn-base -e finn-hlslib -e 'finn[synth]' -e finn-examples -e brevitas-export

@@ -1,0 +1,11 @@
+# Copyright (c) 2026, The FINN authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""Trained example networks, each a directory that ``finn build`` takes as it is.
+
+>>> [example.name for example in examples()]
+['tfc_w1a1', 'tfc_w2a2']
+"""
+
+from finn_examples.catalogue import Example, UnknownExampleError, example, examples
+
+__all__ = ["Example", "UnknownExampleError", "example", "examples"]

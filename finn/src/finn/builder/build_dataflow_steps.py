@@ -1,0 +1,261 @@
+"""The steps of a build under FINN's names. A step is a function (model, cfg) -> model.
+
+A step whose product is not asked for does nothing. What lies between steps is the network itself, the files in the
+output directory, and nothing else: a build can be resumed at any step.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from finn.builder import fifos, products, synthesis
+from finn.builder import simulation as sim
+from finn.builder.build_dataflow_config import (
+    DataflowBuildConfig,
+    DataflowOutputType,
+    VerificationStepType,
+    default_build_dataflow_steps,
+    estimate_only_dataflow_steps,
+    hw_codegen_dataflow_steps,
+)
+from finn.builder.tools import unavailable
+from finn.builder.verification import verify
+from finn.core.modelwrapper import ModelWrapper
+from finn.dataflow import analysis, folding, lowering, partition
+from finn.dataflow.graph import layers
+from finn.report import estimates
+from finn.report.synthesis import ooc_synth_and_timing, post_synth_resources
+from finn.rtl.stitch import stitch
+from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
+from finn.transformation.streamline import Streamline
+from finn.util.cleanup import cleanup_model
+
+__all__ = [
+    "build_dataflow_step_lookup",
+    "default_build_dataflow_steps",
+    "estimate_only_dataflow_steps",
+    "hw_codegen_dataflow_steps",
+]
+
+log = logging.getLogger(__name__)
+
+
+def step_qonnx_to_finn(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Bring every dialect of quantizers into one form, or refuse it."""
+    model = cleanup_model(model)
+    model = model.transform(ConvertQONNXtoFINN(max_multithreshold_bit_width=cfg.max_multithreshold_bit_width))
+    verify(VerificationStepType.QONNX_TO_FINN_PYTHON, sim.in_python(model, cfg), model, cfg)
+    return model
+
+
+def step_tidy_up(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Infer shapes and datatypes, fold constants, give unique names."""
+    model = cleanup_model(model)
+    verify(VerificationStepType.TIDY_UP_PYTHON, sim.in_python(model, cfg), model, cfg)
+    return model
+
+
+def step_streamline(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """From scaled floats to integers and thresholds."""
+    streamline = Streamline(cfg.max_multithreshold_bit_width)
+    model = model.transform(streamline)
+    log.info("%s", streamline.report)
+    verify(VerificationStepType.STREAMLINED_PYTHON, sim.in_python(model, cfg), model, cfg)
+    return model
+
+
+def step_convert_to_hw(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """From integer operators to hardware layers."""
+    report = lowering.lower(model, standalone_thresholds=cfg.standalone_thresholds)
+    for node, reason in report.host.items():
+        log.info("%s stays on the host: %s", node, reason)
+    return model
+
+
+def step_create_dataflow_partition(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Separate the layers from what stays on the host, which is saved as dataflow_parent.onnx."""
+    split = partition.create_dataflow_partition(model)
+    sim.save_host(split, cfg)
+    return split.dataflow
+
+
+def step_specialize_layers(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Nothing to choose: each layer has one implementation, in SystemVerilog."""
+    return model
+
+
+def step_target_fps_parallelization(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Fold every layer for target_fps; writes auto_folding_config.json."""
+    if cfg.target_fps is None:
+        return model
+    clk_ns = cfg.synth_clk_period_ns
+    target = folding.target_cycles(cfg.target_fps, clk_ns)
+    found = folding.set_folding(model, target, cfg.mvau_wwidth_max)
+    fps = 1e9 / (clk_ns * found.cycles)
+    met = "met" if fps >= cfg.target_fps * (1 - 1e-9) else "missed"
+    text = "target_fps=%g is %s: %.0f frames/s (%+.1f %%), limited by %s with %d cycles/frame"
+    excess = 100 * (fps / cfg.target_fps - 1)
+    log.warning(text, cfg.target_fps, met, fps, excess, found.limiting_layer, found.cycles)
+    depths = ("inFIFODepths", "outFIFODepths")
+    config = folding.extract_config(model)
+    config = {name: {k: v for k, v in values.items() if k not in depths} for name, values in config.items()}
+    products.write_json(cfg.path("auto_folding_config.json"), config)
+    return model
+
+
+def step_apply_folding_config(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Set what folding_config_file says about the layers."""
+    if cfg.folding_config_file is not None:
+        fifos.configure(model, Path(cfg.folding_config_file))
+    if VerificationStepType.FOLDED_HLS_CPPSIM in cfg._resolve_verification_steps():
+        log.warning("folded_hls_cppsim: there are no HLS layers; the layers' integer semantics are verified instead")
+        verify(VerificationStepType.FOLDED_HLS_CPPSIM, sim.by_layers(model, cfg), sim.host(cfg), cfg)
+    return model
+
+
+def step_minimize_bit_width(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Nothing to do: streamlining and lowering already give each tensor the narrowest type of its exact range."""
+    return model
+
+
+def step_generate_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Cycles, resources and counts of the layers, without simulation or synthesis."""
+    if cfg.asks_for(DataflowOutputType.ESTIMATE_REPORTS):
+        part, performance = cfg.part(), fifos.performance(model)
+        reports: dict[str, dict[str, Any]] = {
+            "estimate_layer_cycles": dict(analysis.exp_cycles_per_layer(model)),
+            "estimate_layer_resources": dict(estimates.layer_resources(analysis.res_estimation(model, part))),
+            "estimate_layer_config_alternatives": dict(estimates.layer_config_alternatives(layers(model), part)),
+            "estimate_network_performance": estimates.network_performance(performance, cfg.synth_clk_period_ns),
+            "op_and_param_counts": dict(analysis.op_and_param_counts(model)),
+        }
+        for name, report in reports.items():
+            products.write_json(_report(cfg, name), report)
+    return model
+
+
+def step_hw_codegen(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Nothing is generated per layer: layers are instances of library modules; see step_create_stitched_ip."""
+    log.info("step_hw_codegen: no code is generated per layer; step_create_stitched_ip writes the SystemVerilog")
+    return model
+
+
+def step_hw_ipgen(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Verify, if asked, each layer's SystemVerilog alone; nothing is packaged per layer."""
+    if VerificationStepType.NODE_BY_NODE_RTLSIM in cfg._resolve_verification_steps():
+        verify(VerificationStepType.NODE_BY_NODE_RTLSIM, sim.node_by_node(model, cfg), sim.host(cfg), cfg)
+    return model
+
+
+def step_set_fifo_depths(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Insert width converters and FIFOs, as deep as simulation finds them needed; writes final_hw_config.json."""
+    if not cfg.needs_hardware():
+        return model
+    fifos.insert(model, cfg)
+    products.write_json(cfg.path("final_hw_config.json"), folding.extract_config(model))
+    return model
+
+
+def step_create_stitched_ip(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """The design as SystemVerilog with its memories, file list and self-checking testbench, in stitched_ip/."""
+    if cfg.asks_for(DataflowOutputType.STITCHED_IP):
+        design = stitch(model)
+        with products.directory(cfg.path("stitched_ip")) as place:
+            design.write(place)
+            sim.write_testbench(design, model, place)
+    if VerificationStepType.STITCHED_IP_RTLSIM in cfg._resolve_verification_steps():
+        verify(VerificationStepType.STITCHED_IP_RTLSIM, sim.stitched(model, cfg), sim.host(cfg), cfg)
+    return model
+
+
+def step_measure_rtlsim_performance(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Throughput and latency of the simulated design, and its accuracy on validation_dataset."""
+    if cfg.asks_for(DataflowOutputType.RTLSIM_PERFORMANCE):
+        products.write_json(_report(cfg, "rtlsim_performance"), sim.performance(model, cfg))
+    if cfg.validation_dataset is not None:
+        products.write_json(_report(cfg, "accuracy"), sim.accuracy(model, cfg))
+    return model
+
+
+def step_out_of_context_synthesis(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Resources by Yosys; for ECP5 parts also timing by nextpnr."""
+    if cfg.asks_for(DataflowOutputType.OOC_SYNTH):
+        result = synthesis.out_of_context(model, cfg)
+        synthesis.tell_timing(result)
+        cycles = max(layer.cycles for layer in layers(model).values())
+        report = ooc_synth_and_timing(result, cfg.synth_clk_period_ns, cycles)
+        products.write_json(_report(cfg, "ooc_synth_and_timing"), report)
+    return model
+
+
+def step_synthesize_bitfile(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """The bitstream for an ECP5 board, bitfile/finn-accel.bit, and post_synth_resources.json."""
+    if cfg.asks_for(DataflowOutputType.BITFILE) and not _skips(cfg, DataflowOutputType.BITFILE):
+        result = synthesis.out_of_context(model, cfg)
+        if not cfg.asks_for(DataflowOutputType.OOC_SYNTH):
+            synthesis.tell_timing(result)
+        used = result.synthesis
+        products.write_json(
+            _report(cfg, "post_synth_resources"), post_synth_resources(used.resources, used.per_instance)
+        )
+        synthesis.publish_bitfile(result, cfg)
+    return model
+
+
+def step_make_driver(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Not implemented; says so if a driver is asked for."""
+    _skips(cfg, DataflowOutputType.PYNQ_DRIVER, DataflowOutputType.CPP_DRIVER)
+    return model
+
+
+def step_deployment_package(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Not implemented; says so if a package is asked for."""
+    _skips(cfg, DataflowOutputType.DEPLOYMENT_PACKAGE)
+    return model
+
+
+step_convert_to_hls = step_convert_to_hw
+step_hls_codegen = step_hw_codegen
+step_hls_ipgen = step_hw_ipgen
+step_make_pynq_driver = step_make_driver
+
+build_dataflow_step_lookup: dict[str, Callable[[ModelWrapper, DataflowBuildConfig], ModelWrapper]] = {
+    "step_qonnx_to_finn": step_qonnx_to_finn,
+    "step_tidy_up": step_tidy_up,
+    "step_streamline": step_streamline,
+    "step_convert_to_hw": step_convert_to_hw,
+    "step_convert_to_hls": step_convert_to_hls,
+    "step_create_dataflow_partition": step_create_dataflow_partition,
+    "step_specialize_layers": step_specialize_layers,
+    "step_target_fps_parallelization": step_target_fps_parallelization,
+    "step_apply_folding_config": step_apply_folding_config,
+    "step_minimize_bit_width": step_minimize_bit_width,
+    "step_generate_estimate_reports": step_generate_estimate_reports,
+    "step_hw_codegen": step_hw_codegen,
+    "step_hls_codegen": step_hls_codegen,
+    "step_hw_ipgen": step_hw_ipgen,
+    "step_hls_ipgen": step_hls_ipgen,
+    "step_set_fifo_depths": step_set_fifo_depths,
+    "step_create_stitched_ip": step_create_stitched_ip,
+    "step_measure_rtlsim_performance": step_measure_rtlsim_performance,
+    "step_out_of_context_synthesis": step_out_of_context_synthesis,
+    "step_synthesize_bitfile": step_synthesize_bitfile,
+    "step_make_driver": step_make_driver,
+    "step_make_pynq_driver": step_make_pynq_driver,
+    "step_deployment_package": step_deployment_package,
+}
+
+
+def _report(cfg: DataflowBuildConfig, name: str) -> Path:
+    return cfg.path("report", f"{name}.json")
+
+
+def _skips(cfg: DataflowBuildConfig, *outputs: DataflowOutputType) -> bool:
+    """Whether any of `outputs` is asked for and cannot be made; says so."""
+    lines = [reason for output, reason in unavailable(cfg).items() if output in outputs]
+    for line in lines:
+        log.warning("%s", line)
+    return bool(lines)

@@ -1,0 +1,152 @@
+"""The commands `finn` and `build_dataflow`. What is heavy is imported when it is used."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="From a quantized neural network to a verified FPGA accelerator.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
+
+BuildDir = Annotated[Path, typer.Argument(help="Directory with model.onnx and dataflow_build_config.json.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        try:
+            typer.echo(f"finn {metadata.version('finn')}")
+        except metadata.PackageNotFoundError:
+            typer.echo("finn (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """From a quantized neural network to a verified FPGA accelerator."""
+
+
+@app.command()
+def build(
+    directory: BuildDir,
+    start: Annotated[str | None, typer.Option(help="First step to run, from the saved step before.")] = None,
+    stop: Annotated[str | None, typer.Option(help="Last step to run.")] = None,
+    verbose: Annotated[bool, typer.Option(help="Show on the screen what else only the log holds.")] = False,
+) -> None:
+    """Build what DIRECTORY describes."""
+    from finn.builder.build_dataflow import build_dataflow_cfg, configuration
+    from finn.builder.console import Screen
+    from finn.core.errors import FinnError
+
+    try:
+        cfg = configuration(directory)
+    except FinnError as error:
+        Screen().error(error)
+        raise typer.Exit(1) from error
+    given = {"start_step": start, "stop_step": stop, "verbose": verbose or None}
+    cfg = cfg.model_copy(update={key: value for key, value in given.items() if value is not None})
+    with _status():
+        result = build_dataflow_cfg(str(directory / "model.onnx"), cfg)
+    raise typer.Exit(0 if result == 0 else 1)
+
+
+@app.command("build_custom")
+def build_custom(
+    directory: Annotated[Path, typer.Argument(help="Directory with the script.")],
+    name: Annotated[str, typer.Argument(help="Name of the script, without .py.")] = "build",
+) -> None:
+    """Run DIRECTORY/NAME.py, in that directory."""
+    from finn.builder.console import Screen
+    from finn.builder.errors import BuildError
+    from finn.core.errors import FinnError
+
+    script = directory.absolute() / f"{name}.py"
+    if not script.is_file():
+        Screen().error(BuildError(f"{script.name} is missing", where=str(directory), remedy="give the script's name"))
+        raise typer.Exit(1)
+    os.chdir(directory)
+    sys.argv = [str(script)]
+    sys.path.insert(0, str(script.parent))
+    try:
+        with _status():
+            runpy.run_path(str(script), run_name="__main__")
+    except FinnError as error:
+        Screen().error(error, script.name)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def doctor() -> None:
+    """Show which tools are found, what each is needed for and how to install it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from finn.builder.tools import KNOWN, USED
+
+    table = Table("tool", "version", "needed for", "install")
+    for status in (tool.status() for tool in KNOWN):
+        version = status.version or "found" if status.found else "[red]not found[/]"
+        table.add_row(status.name, version, status.needed_for, "" if status.found else status.install)
+    Console(highlight=False).print(table)
+    if not all(tool.status().found for tool in USED):
+        raise typer.Exit(1)
+
+
+@app.command("config-schema")
+def config_schema() -> None:
+    """Print the JSON schema of dataflow_build_config.json."""
+    from finn.builder.build_dataflow_config import json_schema
+
+    typer.echo(json_schema(), nl=False)
+
+
+def _build_dataflow(directory: BuildDir) -> None:
+    """Build what DIRECTORY describes; the same as `finn build DIRECTORY`."""
+    from finn.builder.build_dataflow import build_dataflow_directory
+
+    with _status():
+        result = build_dataflow_directory(str(directory))
+    raise typer.Exit(0 if result == 0 else 1)
+
+
+@contextmanager
+def _status() -> Iterator[None]:
+    """End the command with the status of shells after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def main() -> None:
+    """The command `finn`."""
+    app()
+
+
+def build_dataflow() -> None:
+    """The command `build_dataflow`."""
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(_build_dataflow)
+    command()
+
+
+if __name__ == "__main__":
+    main()
