@@ -14,7 +14,10 @@ UNFOLDED_CHUNK = 32
 """The same for units of one vector per cycle, where adders and registers of all neurons add up: the smallest area."""
 
 RADIX = 3
-"""Operands per adder stage."""
+"""Operands per adder stage, as the modules are written."""
+
+OPERANDS = 4
+"""Cycles from the issue of a tile to its operands in `mvau`: address, memory, two registers."""
 
 CREDIT_FIFO = 2
 """Cycles from a push to a valid output beat of `credit_fifo`."""

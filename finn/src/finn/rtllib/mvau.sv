@@ -97,21 +97,27 @@ module mvau #(
     end
   endgenerate
 
-  // Operand planes, one register after the memories.
+  // Operand planes. One register before the weight memory and two after it: the tile counter, the output of a block RAM
+  // and the way from there to the adders each have a cycle of their own.
+  logic [SIMD*XBits-1:0] x_read_q, x_q;
   logic [XPlanes*SIMD-1:0] x_planes_q;
+  always_ff @(posedge clk_i) begin
+    x_read_q <= x_read;
+    x_q <= x_read_q;
+  end
 
   generate
     if (XBits == 1) begin : g_x_plane
       if (XPlanes == 2) begin : g_two
-        always_ff @(posedge clk_i) x_planes_q <= {~x_read, {SIMD{1'b1}}};
+        always_ff @(posedge clk_i) x_planes_q <= {~x_q, {SIMD{1'b1}}};
       end else begin : g_one
-        always_ff @(posedge clk_i) x_planes_q <= x_read;
+        always_ff @(posedge clk_i) x_planes_q <= x_q;
       end
     end else begin : g_x_planes
       logic [XPlanes*SIMD-1:0] planes;
       for (genvar i = 0; i < SIMD; i = i + 1) begin : g_lane
         for (genvar b = 0; b < XBits; b = b + 1) begin : g_bit
-          assign planes[b*SIMD+i] = x_read[i*XBits+b];
+          assign planes[b*SIMD+i] = x_q[i*XBits+b];
         end
       end
       always_ff @(posedge clk_i) x_planes_q <= planes;
@@ -119,6 +125,8 @@ module mvau #(
 
     if (Tiles > 1) begin : g_weights
       logic [PE*WBits*SIMD-1:0] word;
+      logic [TileBits-1:0] addr_q;
+      always_ff @(posedge clk_i) addr_q <= tile_q;
       constant_memory #(
           .Width(PE * SIMD * WBits),
           .Depth(Tiles),
@@ -126,12 +134,15 @@ module mvau #(
           .File((File == "") ? "" : {File, "_weights.dat"})
       ) u_weights (
           .clk_i,
-          .addr_i(tile_q),
+          .addr_i(addr_q),
           .data_o(word)
       );
       for (genvar p = 0; p < PE; p = p + 1) begin : g_row
-        logic [SIMD*WBits-1:0] row_q;
-        always_ff @(posedge clk_i) row_q <= word[p*SIMD*WBits+:SIMD*WBits];
+        logic [SIMD*WBits-1:0] read_q, row_q;
+        always_ff @(posedge clk_i) begin
+          read_q <= word[p*SIMD*WBits+:SIMD*WBits];
+          row_q  <= read_q;
+        end
       end
     end else begin : g_weights
       /* verilator lint_off UNDRIVEN */  // without a file, as in lint, it is empty

@@ -40,8 +40,12 @@ module replay_buffer #(
   always_comb begin
     first_d = first_q;
     if (next_i && last_beat) first_d = last_q;
-    held_d = held_q + CountBits'(write) - CountBits'(next_i && last_q);
-    fresh_d = fresh_q + CountBits'(written_q) - CountBits'(next_i && first_q);
+    held_d = held_q;
+    if (write && !(next_i && last_q)) held_d = held_q + 1'b1;
+    if (!write && next_i && last_q) held_d = held_q - 1'b1;
+    fresh_d = fresh_q;
+    if (written_q && !(next_i && first_q)) fresh_d = fresh_q + 1'b1;
+    if (!written_q && next_i && first_q) fresh_d = fresh_q - 1'b1;
   end
 
   always_ff @(posedge clk_i) begin

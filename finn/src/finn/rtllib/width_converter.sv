@@ -38,11 +38,11 @@ module width_converter #(
   localparam int unsigned Size = Multiple * ((In + 2 * Out - 1 + Multiple - 1) / Multiple);
   localparam int unsigned Slots = Size / In;
   localparam int unsigned Words = Size / Out;
-  localparam int unsigned CountBits = $clog2(Size + 1);
+  localparam int unsigned CountBits = $clog2(Size + 2);
 
   logic [Slots-1:0] slot_q;  // one-hot: where the next input beat goes
   logic [Words-1:0] word_q;  // one-hot: the word on offer
-  logic [CountBits-1:0] held_q, held_d;
+  logic [CountBits-1:0] held_q;
   logic [Size*Unit-1:0] ring;
   logic take, give, ready_q, valid_q;
 
@@ -51,11 +51,41 @@ module width_converter #(
   assign take = in_valid_i & ready_q;
   assign give = valid_q & out_ready_i;
 
+  // The next state of the flags is compared with the present count, once for each change of it: a comparison after the
+  // addition would be the slowest path of a design. Bounds outside 0..Size mean never or always.
+  function automatic int unsigned bound(input int units);
+    if (units < 0) bound = 0;
+    else if (units > int'(Size)) bound = Size + 1;
+    else bound = units;
+  endfunction
+  localparam int Room = int'(Size) - int'(In) + 1;  // ready while fewer units are held
+  localparam int Both = int'(In) - int'(Out);
+
+  logic [CountBits-1:0] change;
+  logic ready_d, valid_d;
   always_comb begin
-    held_d = held_q;
-    if (take && give) held_d = held_q + CountBits'(In) - CountBits'(Out);
-    if (take && !give) held_d = held_q + CountBits'(In);
-    if (!take && give) held_d = held_q - CountBits'(Out);
+    case ({take, give})
+      2'b11: begin
+        change  = CountBits'(Both);
+        ready_d = held_q < CountBits'(bound(Room - Both));
+        valid_d = held_q >= CountBits'(bound(int'(Out) - Both));
+      end
+      2'b10: begin
+        change  = CountBits'(In);
+        ready_d = held_q < CountBits'(bound(Room - int'(In)));
+        valid_d = held_q >= CountBits'(bound(int'(Out) - int'(In)));
+      end
+      2'b01: begin
+        change  = -CountBits'(Out);
+        ready_d = held_q < CountBits'(bound(Room + int'(Out)));
+        valid_d = held_q >= CountBits'(bound(2 * int'(Out)));
+      end
+      default: begin
+        change  = '0;
+        ready_d = held_q < CountBits'(bound(Room));
+        valid_d = held_q >= CountBits'(bound(int'(Out)));
+      end
+    endcase
   end
 
   always_ff @(posedge clk_i) begin
@@ -66,9 +96,9 @@ module width_converter #(
       ready_q <= 1'b0;
       valid_q <= 1'b0;
     end else begin
-      held_q  <= held_d;
-      ready_q <= held_d <= CountBits'(Size - In);
-      valid_q <= held_d >= CountBits'(Out);
+      held_q  <= held_q + change;
+      ready_q <= ready_d;
+      valid_q <= valid_d;
       if (take) slot_q <= Slots'({slot_q, slot_q[Slots-1]});
       if (give) word_q <= Words'({word_q, word_q[Words-1]});
     end

@@ -186,9 +186,9 @@ class MVAU(Layer):
 
     @property
     def _latency(self) -> int:
-        """Cycles from the issue of a result's last tile to the result: memory, operand register, sum, accumulator."""
+        """Cycles from the issue of a result's last tile to the result."""
         stages = self.activation.stages if self.activation else 0
-        return 2 + self._dot.latency + 1 + pipeline.threshold_search(stages)
+        return pipeline.OPERANDS + self._dot.latency + 1 + pipeline.threshold_search(stages)
 
     @property
     def _input_depth(self) -> int:
@@ -220,7 +220,7 @@ class MVAU(Layer):
                 "Chunk": self._chunk,
                 "CountLevels": dot.count_levels,
                 "SumLevels": dot.sum_levels,
-                "Latency": 2 + dot.latency,
+                "Latency": pipeline.OPERANDS + dot.latency,
                 "OutDepth": self._output_depth,
                 "InDepth": self._input_depth,
                 "OutBits": self.outputs[0].dtype.bitwidth(),
