@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 BITFILE = "finn-accel.bit"
 
+SEEDS = (1, 2)
+"""Placements to choose the fastest from. They run side by side; fmax varies by up to 7 % between them."""
+
 
 def out_of_context(model: ModelWrapper, cfg: DataflowBuildConfig) -> OocResult:
     """Synthesize the design; place and route it if there are open tools for the part.
@@ -32,7 +35,7 @@ def out_of_context(model: ModelWrapper, cfg: DataflowBuildConfig) -> OocResult:
     target, bitfile = _target(cfg)
     widths = first.padded_width, last.padded_width
     clk_ns = cfg.synth_clk_period_ns
-    return run(sources, design.name, *widths, target, clk_ns=clk_ns, workdir=work, bitfile=bitfile)
+    return run(sources, design.name, *widths, target, clk_ns=clk_ns, workdir=work, seeds=SEEDS, bitfile=bitfile)
 
 
 def tell_timing(result: OocResult) -> None:

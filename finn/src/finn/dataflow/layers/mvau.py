@@ -10,7 +10,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
-from finn.dataflow.cost import BRAM18_BITS, bram18, lutram
+from finn.dataflow.cost import BRAM18_BITS, bram18, deepest_lut_rom, lutram
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding, option
 from finn.dataflow.layers.thresholding import Thresholds
 from finn.dataflow.packing import hex_words, to_bits
@@ -136,13 +136,13 @@ class MVAU(Layer):
         out = self.outputs[0].width
         logic = Resources(LUT=60 + self.PE * lane + buffer + lutram(out, self._output_depth) + beat)
         activation = self.activation.resources(self.MH, self.PE) if self.activation else Resources()
-        return self._weight_memory() + logic + activation
+        return self._weight_memory(part) + logic + activation
 
-    def _weight_memory(self) -> Resources:
+    def _weight_memory(self, part: str | None) -> Resources:
         width, depth = self.PE * self.SIMD * self.weight_dtype.bitwidth(), self._tiles
         if depth == 1:
             return Resources()
-        if self.ram_style == "distributed" or (self.ram_style == "auto" and depth <= 128):
+        if self.ram_style == "distributed" or (self.ram_style == "auto" and depth <= deepest_lut_rom(part)):
             return Resources(LUT=lutram(width, depth))
         blocks = bram18(width, depth)
         return Resources(BRAM_18K=blocks, BRAM_efficiency=width * depth / (blocks * BRAM18_BITS))
