@@ -35,7 +35,7 @@ slow: $(READY)  ## run the slow tests
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
 bench: $(READY)  ## measure speed and print the figures
-	$(BIN)/python ci/bench.py
+	$(BIN)/python benchmarks/speed.py
 
 lint: $(READY)  ## check style, formatting, types, SystemVerilog and C++
 	$(BIN)/ruff check .

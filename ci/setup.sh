@@ -13,6 +13,17 @@ missing=()
 command -v "$python" >/dev/null || missing+=(python3)
 "$python" -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 command -v g++ >/dev/null || missing+=(g++)
+
+# Only waveforms (FST) of simulations need these headers.
+waveforms=()
+echo '#include <lz4.h>' | g++ -E -x c++ - >/dev/null 2>&1 || waveforms+=(liblz4-dev)
+echo '#include <zlib.h>' | g++ -E -x c++ - >/dev/null 2>&1 || waveforms+=(zlib1g-dev)
+if [ "$(id -u)" -eq 0 ]; then
+  missing+=("${waveforms[@]}")
+elif [ ${#waveforms[@]} -gt 0 ]; then
+  echo "without ${waveforms[*]} there are no waveforms of simulations; everything else works" >&2
+fi
+
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     echo "installing with apt-get: ${missing[*]}"

@@ -27,14 +27,19 @@ class Source:
         return f"{self.filename}:{self.text.count(chr(10), 0, match.start()) + 1}"
 
 
+_UNKNOWN = ("extra_forbidden", "no_such_attribute")
+
+
 def refuse(error: ValidationError, fields: list[str], source: Source | None) -> ConfigError:
-    """The first finding of `error` as an error of ours. `fields` are the names that a configuration may have."""
-    details = error.errors(include_url=False)[0]
+    """A finding of `error` as an error of ours: an unknown key, or else the first. `fields` are the names that a configuration may have."""
+    found = error.errors(include_url=False)
+    # A misspelt key is also a missing one: what was given says more.
+    details = next((d for d in found if d["type"] in _UNKNOWN), found[0])
     key = str(details["loc"][0]) if details["loc"] else ""
     where = source.where(key) if source else "DataflowBuildConfig"
     given = details["input"]
     match details["type"]:
-        case "extra_forbidden" | "no_such_attribute":
+        case unknown if unknown in _UNKNOWN:
             return ConfigError(f"unknown configuration key {key!r}", where=where, remedy=nearest(key, fields))
         case "missing":
             remedy = f"give {key!r}; it has no default"

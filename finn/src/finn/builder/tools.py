@@ -11,7 +11,7 @@ import subprocess
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType, VerificationStepType
 from finn.builder.errors import BuildError
 from finn.core.errors import FinnError
-from finn.rtl.verilator import compiler, verilator
+from finn.rtl.verilator import compiler, require_waveform_headers, verilator
 from finn.synth import Family, Toolchain, ToolStatus, board, part
 from finn.synth.nextpnr import NEXTPNR
 from finn.synth.vivado import VIVADO
@@ -48,8 +48,22 @@ class Compiler:
         return ToolStatus(self.name, asked.returncode == 0, version[0] if version else "", path, needed_for, install)
 
 
-VERILATOR, COMPILER = Verilator(), Compiler()
-USED: tuple[Toolchain, ...] = (VERILATOR, COMPILER, YOSYS, NEXTPNR)
+class WaveformHeaders:
+    """The compression libraries of FST files."""
+
+    name = "lz4 and zlib headers"
+
+    def status(self) -> ToolStatus:
+        needed_for, install = "waveforms of simulations (FST)", "apt-get install liblz4-dev zlib1g-dev"
+        try:
+            require_waveform_headers()
+        except FinnError:
+            return ToolStatus(self.name, False, "", "", needed_for, install)
+        return ToolStatus(self.name, True, "found", "", needed_for, install)
+
+
+VERILATOR, COMPILER, WAVEFORMS = Verilator(), Compiler(), WaveformHeaders()
+USED: tuple[Toolchain, ...] = (VERILATOR, COMPILER, WAVEFORMS, YOSYS, NEXTPNR)
 KNOWN: tuple[Toolchain, ...] = (*USED, VIVADO)
 
 SIMULATED = (VerificationStepType.NODE_BY_NODE_RTLSIM, VerificationStepType.STITCHED_IP_RTLSIM)
@@ -96,6 +110,8 @@ def _needed(cfg: DataflowBuildConfig, steps: list[str]) -> list[tuple[Toolchain,
     found: list[tuple[Toolchain, str]] = []
     for reason in _simulations(cfg, steps):
         found += [(VERILATOR, reason), (COMPILER, reason)]
+    if cfg.verify_save_rtlsim_waveforms and VerificationStepType.STITCHED_IP_RTLSIM in (cfg.verify_steps or []):
+        found.append((WAVEFORMS, "verify_save_rtlsim_waveforms"))
     for step, output in (
         ("step_out_of_context_synthesis", DataflowOutputType.OOC_SYNTH),
         ("step_synthesize_bitfile", DataflowOutputType.BITFILE),

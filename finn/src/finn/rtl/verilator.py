@@ -142,7 +142,7 @@ class Model:
 
     def _compile(self, tool: Verilator, flags: list[str], harness: Path, work: Path) -> Path:
         if self.trace:
-            _require_lz4()
+            require_waveform_headers()
         arguments = ["--top-module", self.top, "--prefix", "Vmodel", "--Mdir", "obj"]
         done = tool.run([*flags, *arguments, *map(str, self.sources)], work)
         if done.returncode:
@@ -201,7 +201,8 @@ def _first_error(text: str) -> str:
     return (errors or lines or ["it gave no message"])[0].strip()
 
 
-def _require_lz4() -> None:
+def require_waveform_headers() -> None:
+    """Raise ToolMissing if simulators with FST waveforms cannot be compiled."""
     headers = "#include <lz4.h>\n#include <zlib.h>\n"
     command = [compiler(), "-x", "c++", "-E", "-"]
     if subprocess.run(command, input=headers, capture_output=True, text=True, check=False).returncode:
