@@ -31,7 +31,7 @@ _UNKNOWN = ("extra_forbidden", "no_such_attribute")
 
 
 def refuse(error: ValidationError, fields: list[str], source: Source | None) -> ConfigError:
-    """A finding of `error` as an error of ours: an unknown key, or else the first. `fields` are the names that a configuration may have."""
+    """A finding of `error` as an error of ours: an unknown key, or else the first. fields: the names that there are."""
     found = error.errors(include_url=False)
     # A misspelt key is also a missing one: what was given says more.
     details = next((d for d in found if d["type"] in _UNKNOWN), found[0])

@@ -10,7 +10,7 @@ class RtlError(FinnError):
 
 
 class ToolMissing(FinnError):
-    """An external tool that is needed is not on this machine."""
+    """An external tool that is needed is not on this machine, or too old."""
 
 
 class DeadlockError(RtlError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from finn.rtl.cache import cache_entry, content_key
 from finn.rtl.errors import RtlError, ToolMissing
 
 OLDEST = (5, 6)
@@ -89,21 +89,6 @@ def compiler() -> str:
     return program
 
 
-def cache_directory() -> Path:
-    """Where compiled simulators are kept: $FINN_CACHE_DIR, else finn in the user's cache directory."""
-    chosen = os.environ.get("FINN_CACHE_DIR")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "finn"
-
-
-def content_key(*parts: str | bytes) -> str:
-    """A name for these contents."""
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()[:24]
-
-
 @dataclass(frozen=True)
 class Model:
     """What a simulator is made from. Equal contents give the same shared object."""
@@ -133,9 +118,8 @@ class Model:
             tool.version,
             _cxx_version(),
         )
-        product = cache_directory() / "rtlsim" / key / "sim.so"
+        product = cache_entry("rtlsim", key) / "sim.so"
         if not product.is_file():
-            product.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=product.parent) as work:
                 os.replace(self._compile(tool, flags, harness, Path(work)), product)
         return product
@@ -168,10 +152,9 @@ def _runtime(tool: Verilator, trace: bool) -> Path:
     """The compiled Verilator run-time library, once per Verilator, compiler and flags."""
     files = ["verilated.cpp", "verilated_threads.cpp", *(["verilated_fst_c.cpp"] if trace else [])]
     key = content_key(*CXX_FLAGS, *DEFINES, tool.version, str(tool.root), _cxx_version(), *files)
-    product = cache_directory() / "verilated" / key / "runtime.o"
+    product = cache_entry("verilated", key) / "runtime.o"
     if product.is_file():
         return product
-    product.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=product.parent) as name:
         work = Path(name)
         include = [f"-I{tool.root}/include", f"-I{tool.root}/include/vltstd"]

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-
-def cache_root() -> Path:
-    """$FINN_CACHE_DIR, else $XDG_CACHE_HOME/finn, else ~/.cache/finn."""
-    if own := os.environ.get("FINN_CACHE_DIR"):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "finn"
+from finn.rtl.cache import cache_root
 
 
 def digest(files: Iterable[Path], texts: Iterable[str]) -> str:

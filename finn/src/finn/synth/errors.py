@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from finn.core.errors import ConfigError, FinnError
+from finn.rtl.errors import ToolMissing
+
+__all__ = ["BoardError", "DoesNotFit", "PlacementError", "SynthesisError", "ToolMissing"]
 
 
 class BoardError(ConfigError):
     """A board or part that is not known, or that the asked flow cannot target."""
-
-
-class ToolMissing(FinnError):
-    """A tool that is not installed, or too old."""
 
 
 class SynthesisError(FinnError):
