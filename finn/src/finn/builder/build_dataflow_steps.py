@@ -77,7 +77,7 @@ def step_convert_to_hw(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWr
 
 def step_create_dataflow_partition(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """Separate the layers from what stays on the host, which is saved as dataflow_parent.onnx."""
-    split = partition.create_dataflow_partition(model)
+    split = partition.create_dataflow_partition(model, "supported_op_partitions/partition_0.onnx")
     sim.save_host(split, cfg)
     return split.dataflow
 

@@ -33,7 +33,11 @@ Run = Callable[[np.ndarray], Outcome]
 
 
 def save_host(split: Partition, cfg: DataflowBuildConfig) -> None:
-    """Save what stays on the host: with one node in the place of the layers, and its parts before and after them."""
+    """Save what stays on the host: with one node in the place of the layers, and its parts before and after them.
+
+    That node names the graph of layers, which is saved beside it, before folding.
+    """
+    products.write_model(cfg.path("intermediate_models", "supported_op_partitions", "partition_0.onnx"), split.dataflow)
     for name, model in (("parent", split.parent), ("before", split.before), ("after", split.after)):
         path = _host_file(cfg, name)
         if model is None:

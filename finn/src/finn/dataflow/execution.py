@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from typing import ClassVar
 
 import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto
 
 from finn.core.modelwrapper import ModelWrapper
-from finn.custom_op.base import AttributeDef, CustomOp
+from finn.core.onnx_exec import execute_onnx
+from finn.custom_op.base import Attribute, AttributeDef, CustomOp
 from finn.dataflow.graph import layer_of
 from finn.dataflow.layer import Layer
 from finn.dataflow.layers import LAYERS
@@ -48,4 +50,30 @@ class LayerOp(CustomOp):
         context[self.onnx_node.output[0]] = result.astype(exact)
 
 
-custom_op: dict[str, type[CustomOp]] = {cls.__name__: LayerOp for cls in LAYERS}
+class StreamingDataflowPartition(CustomOp):
+    """Stands in the host's graph for the graph of layers in the file `model`, relative to the working directory."""
+
+    attributes: ClassVar[Mapping[str, Attribute]] = {"model": Attribute("s", doc="file name of the graph of layers")}
+
+    def dataflow(self) -> ModelWrapper:
+        """The graph of layers. Raises ModelError if it is not there."""
+        return ModelWrapper(str(self.get_nodeattr("model")))
+
+    def make_shape_compatible_op(self, model: ModelWrapper) -> NodeProto:
+        inner = self.dataflow()
+        return self.make_const_shape_op(inner.get_tensor_shape(inner.get_first_global_out()) or [])
+
+    def infer_node_datatype(self, model: ModelWrapper) -> None:
+        inner = self.dataflow()
+        model.set_tensor_datatype(self.onnx_node.output[0], inner.get_tensor_datatype(inner.get_first_global_out()))
+
+    def execute_node(self, context: MutableMapping[str, np.ndarray], graph: GraphProto) -> None:
+        inner = self.dataflow()
+        x = {inner.get_first_global_in(): context[self.onnx_node.input[0]]}
+        context[self.onnx_node.output[0]] = execute_onnx(inner, x)[inner.get_first_global_out()]
+
+
+custom_op: dict[str, type[CustomOp]] = {
+    "StreamingDataflowPartition": StreamingDataflowPartition,
+    **{cls.__name__: LayerOp for cls in LAYERS},
+}

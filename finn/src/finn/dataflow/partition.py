@@ -65,7 +65,7 @@ def _one(model: ModelWrapper | None, x: Array, target: str) -> Array:
     return np.asarray(execute_onnx(model, {name: x.astype(kind)})[target])
 
 
-def create_dataflow_partition(model: ModelWrapper, filename: str = "dataflow.onnx") -> Partition:
+def create_dataflow_partition(model: ModelWrapper, filename: str = "partition_0.onnx") -> Partition:
     """Cut `model` around its layers. filename : what the parent's partition node says about where its graph is.
 
     Raises DataflowError if there are no layers, several inputs or outputs, or a host node between two layers.
