@@ -27,6 +27,12 @@ module label_select #(
   localparam int unsigned RankBits = $clog2(PE + 1);
   localparam int unsigned PlaceBits = $clog2(K + Best + 1);
 
+  generate
+    if (Labels % PE != 0 || K > Labels || (1 << OutBits) < Labels) begin : g_bad_sizes
+      $error("label_select: PE has to divide Labels, K may not exceed Labels, OutBits have to hold an index");
+    end
+  endgenerate
+
   logic credit, issue, last, ready_q;
   logic [FoldBits-1:0] fold_q;
   assign last = fold_q == FoldBits'(Folds - 1);

@@ -52,6 +52,18 @@ module mvau #(
   localparam int unsigned XPlanes = (XBipolar && !Xnor) ? 2 : XBits;
   localparam int unsigned WPlanes = (WBipolar && !Xnor) ? 2 : WBits;
 
+  generate
+    if (MW % SIMD != 0 || MH % PE != 0) begin : g_bad_folding
+      $error("mvau: SIMD has to divide MW, and PE has to divide MH");
+    end
+    if (3 ** CountLevels * Chunk < SIMD || 3 ** SumLevels < XPlanes * WPlanes) begin : g_bad_levels
+      $error("mvau: 3^CountLevels * Chunk has to reach SIMD, 3^SumLevels the number of pairs of bit planes");
+    end
+    if (Latency != 5 + CountLevels + SumLevels) begin : g_bad_latency
+      $error("mvau: Latency has to be 5 + CountLevels + SumLevels");
+    end
+  endgenerate
+
   // Issue: one tile per cycle while there is an input beat and, for the last tile of a result, room for the result.
   logic avail, credit, issue, last_tile;
   logic [SFBits-1:0] sf_q;

@@ -24,6 +24,12 @@ module replay_buffer #(
   localparam int unsigned BeatBits = (Beats > 1) ? $clog2(Beats) : 1;
   localparam int unsigned RepeatBits = (Repeats > 1) ? $clog2(Repeats) : 1;
 
+  generate
+    if (Depth < Beats || Depth < 2 || Repeats < 2) begin : g_bad_depth
+      $error("replay_buffer: Depth has to hold a vector and 2 beats; without repetition there is nothing to buffer");
+    end
+  endgenerate
+
   logic [AddrBits-1:0] write_q, read_q, base_q, read_next;
   logic [CountBits-1:0] held_q, held_d, fresh_q, fresh_d;  // occupied; written but never read
   logic [BeatBits-1:0] beat_q;

@@ -20,6 +20,12 @@ module streaming_fifo #(
   localparam int unsigned AddrBits = $clog2(Depth);
   localparam int unsigned CountBits = $clog2(Depth + 1);
 
+  generate
+    if (Depth < 2) begin : g_bad_depth
+      $error("streaming_fifo: Depth has to be 2 or more");
+    end
+  endgenerate
+
   logic [AddrBits-1:0] write_q, read_q, read_d;
   logic [CountBits-1:0] count_q, count_d;  // accepted and not yet taken
   logic [CountBits-1:0] stored_q;  // of these, readable: written at least one cycle ago

@@ -25,6 +25,12 @@ module threshold_search #(
 );
   localparam int unsigned FoldBits = (Folds > 1) ? $clog2(Folds) : 1;
 
+  generate
+    if (ThresholdBits < InBits || Stages < 1 || Stages > 10 || PE > 10000) begin : g_bad_sizes
+      $error("threshold_search: ThresholdBits >= InBits, Stages 1 to 10 and PE up to 10000 (file names have 4 digits)");
+    end
+  endgenerate
+
   logic [FoldBits-1:0] fold_q;
   logic [2*Stages-1:0] valid_q;
   assign valid_o = valid_q[2*Stages-1];
@@ -92,7 +98,8 @@ module threshold_search #(
           x_read_q <= x;
           x_done_q <= x_read_q;
         end
-        localparam bit [7:0] Hundreds = 8'd48 + 8'(p / 100);
+        localparam bit [7:0] Thousands = 8'd48 + 8'(p / 1000);
+        localparam bit [7:0] Hundreds = 8'd48 + 8'((p / 100) % 10);
         localparam bit [7:0] Tenths = 8'd48 + 8'((p / 10) % 10);
         localparam bit [7:0] Ones = 8'd48 + 8'(p % 10);
         localparam bit [7:0] Stage = 8'd48 + 8'(s);
@@ -100,7 +107,7 @@ module threshold_search #(
             .Width(ThresholdBits),
             .Depth(Depth),
             .RamStyle(RamStyle),
-            .File((File == "") ? "" : {File, "_threshs_", Hundreds, Tenths, Ones, "_", Stage, ".dat"})
+            .File((File == "") ? "" : {File, "_threshs_", Thousands, Hundreds, Tenths, Ones, "_", Stage, ".dat"})
         ) u_thresholds (
             .clk_i,
             .addr_i(addr),

@@ -102,7 +102,7 @@ class Thresholds:
             for stage in range(self.stages):
                 half = 2 ** (self.stages - 1 - stage)
                 words = tree[lane::pe, half - 1 :: 2 * half].reshape(-1)
-                files[f"_threshs_{lane:03}_{stage}.dat"] = hex_words(to_bits(words, self.dtype))
+                files[f"_threshs_{lane:04}_{stage}.dat"] = hex_words(to_bits(words, self.dtype))
         return files
 
     def resources(self, channels: int, pe: int) -> Resources:
