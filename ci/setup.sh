@@ -15,24 +15,32 @@ command -v "$python" >/dev/null || missing+=(python3)
 command -v g++ >/dev/null || missing+=(g++)
 
 # Only waveforms (FST) of simulations need these headers.
-waveforms=()
-echo '#include <lz4.h>' | g++ -E -x c++ - >/dev/null 2>&1 || waveforms+=(liblz4-dev)
-echo '#include <zlib.h>' | g++ -E -x c++ - >/dev/null 2>&1 || waveforms+=(zlib1g-dev)
-if [ "$(id -u)" -eq 0 ]; then
-  missing+=("${waveforms[@]}")
-elif [ ${#waveforms[@]} -gt 0 ]; then
-  echo "without ${waveforms[*]} there are no waveforms of simulations; everything else works" >&2
+optional=()
+if command -v g++ >/dev/null; then
+  echo '#include <lz4.h>' | g++ -E -x c++ - >/dev/null 2>&1 || optional+=(liblz4-dev)
+  echo '#include <zlib.h>' | g++ -E -x c++ - >/dev/null 2>&1 || optional+=(zlib1g-dev)
+else
+  optional=(liblz4-dev zlib1g-dev)
 fi
 
-if [ ${#missing[@]} -gt 0 ]; then
+if [ ${#missing[@]} -gt 0 ] || [ ${#optional[@]} -gt 0 ]; then
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-    echo "installing with apt-get: ${missing[*]}"
-    apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"
+    export DEBIAN_FRONTEND=noninteractive
+    echo "installing with apt-get: ${missing[*]} ${optional[*]}"
+    apt-get -qq update || true  # the lists that are there may do
+    [ ${#missing[@]} -eq 0 ] || apt-get -qq install -y --no-install-recommends "${missing[@]}"
+    [ ${#optional[@]} -eq 0 ] || apt-get -qq install -y --no-install-recommends "${optional[@]}" ||
+      echo "without ${optional[*]} simulations write no waveforms; everything else works" >&2
   else
-    echo "missing: ${missing[*]}. On Debian or Ubuntu run" >&2
-    echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}" >&2
-    exit 1
+    if [ ${#optional[@]} -gt 0 ]; then
+      echo "simulations will write no waveforms (FST); for them, run" >&2
+      echo "  sudo apt-get install -y ${optional[*]}" >&2
+    fi
+    if [ ${#missing[@]} -gt 0 ]; then
+      echo "missing: ${missing[*]}. On Debian or Ubuntu run" >&2
+      echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}" >&2
+      exit 1
+    fi
   fi
 fi
 
