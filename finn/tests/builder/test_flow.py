@@ -205,5 +205,6 @@ def test_intermediate_models_are_onnx(build_dir: Any) -> None:
     assert build_dataflow_directory(str(build_dir.path)) == 0
     saved: Path = build_dir.out / "intermediate_models"
     assert (saved / "dataflow_parent.onnx").is_file()
-    for path in saved.iterdir():
+    assert (saved / "supported_op_partitions" / "partition_0.onnx").is_file()
+    for path in saved.rglob("*.onnx"):
         assert onnx.load(path).graph.node

@@ -66,8 +66,13 @@ def labelled(cfg: DataflowBuildConfig, model: ModelWrapper) -> Samples:
 
 
 def fit(array: np.ndarray, model: ModelWrapper, tensor: str, where: str) -> np.ndarray:
-    """`array` (N, …) as (N, *shape of `tensor` without batch). Raises `VerificationError` if it does not fit."""
+    """`array` (N, …) as (N, *shape of `tensor` without batch). Raises `VerificationError` if it does not fit.
+
+    If the model has no static shape for `tensor`, that of `array` is taken.
+    """
     shape = tuple(model.get_tensor_shape(tensor) or ())
+    if array.ndim and not all(shape):
+        shape = (0, *array.shape[1:])  # the model does not say it yet; shape inference will
     expected = f"(N, {', '.join(map(str, shape[1:]))})"
     remedy = f"give N >= 1 samples along axis 0, shape {expected}, as the tensor {tensor!r} has them"
     if array.ndim == 0 or len(array) == 0 or array[0].size != np.prod(shape[1:], dtype=int):
@@ -94,7 +99,14 @@ def verify(
         return
     samples = Samples.of(cfg, model)
     outcome = run(samples.inputs)
-    outputs = np.asarray(outcome.outputs).reshape(samples.expected.shape)
+    outputs = np.asarray(outcome.outputs)
+    if outputs.size != samples.expected.size:
+        raise VerificationError(
+            f"the network gives outputs of shape {outputs.shape}, {samples.expected.shape} are expected",
+            where=f"verification of {step.value}",
+            remedy="give the outputs of this network in verify_expected_output_npy",
+        )
+    outputs = outputs.reshape(samples.expected.shape)
     close = np.isclose(samples.expected, outputs, atol=cfg.verification_atol)
     good = close.reshape(len(close), -1).all(axis=1)
     _save(step, outcome, outputs, good, cfg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from finn.dataflow.graph import DOMAIN, DataflowError, arrays, attributes
 from finn.dataflow.layer import IntArray, Layer, LayerError
 from finn.dataflow.layers import MVAU, LabelSelect, Thresholding
 from finn.transformation.general import GiveUniqueNodeNames
-from finn.transformation.rewrite import Call, NoMatch, TensorRef, Var, apply, op, require, rule
+from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, apply, match, op, require, rule
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Constants(Var):
         values = tensor.model.get_initializer(tensor.name)
         if values is None:
             raise NoMatch(f"{self.name} = '{tensor.name}' is not a constant")
+        require(values.size, f"{self.name} = '{tensor.name}' is empty")
+        require(np.abs(values).max() < LARGEST, f"{self.name} = '{tensor.name}' has values beyond 2^53")
         require(np.array_equal(values, np.rint(values)), f"{self.name} = '{tensor.name}' has fractions")
         integers = values.astype(np.int64)
         dtype = tensor.datatype
@@ -51,11 +54,18 @@ class Constants(Var):
         return Matrix(integers, dtype)
 
 
+LARGEST = 2**53
+"""Below it float64 holds every integer; NaN and infinity are not below it."""
+
 x, w, T = Integers("x"), Constants("w"), Constants("T")
 
 
-def layer_call(layer: Layer, stream: TensorRef) -> Call:
-    """The node of `layer` on `stream`, as a replacement."""
+def layer_call(make: Callable[[], Layer], stream: TensorRef) -> Call:
+    """The node of the layer that `make` makes on `stream`, as a replacement; declines what cannot be made."""
+    try:
+        layer = make()
+    except LayerError as error:
+        raise NoMatch(str(error)) from error
     constants = [a.astype(np.int32 if np.abs(a).max(initial=0) < 2**31 else np.int64) for a in arrays(layer).values()]
     call = Call(type(layer).__name__, (stream, *constants), attributes(layer), DOMAIN)
     return call.typed(layer.outputs[0].dtype)
@@ -77,6 +87,7 @@ class Activation:
         scale, bias = float(at.get("out_scale", 1.0)), float(at.get("out_bias", 0.0))
         layout = at.get("data_layout", "NCHW")
         per_tensor = thresholds.values.shape[0] == 1
+        require(thresholds.values.ndim == 2, f"the thresholds have {thresholds.values.ndim} axes, want 2")
         require(per_tensor or len(shape) == 2 or layout.endswith("C"), f"channels are not last in layout {layout}")
         if dtype == DataType["BIPOLAR"]:
             require(scale == 2 and bias == -1, f"a bipolar output with scale {scale} and bias {bias}")
@@ -90,24 +101,28 @@ class Activation:
 @rule(op.MultiThreshold(op.MatMul(x, w), T).named("mt"), shapes="x:1,k w:k,m T:m,t", datatypes={"x": "INT4"})
 def matmul_thresholds_to_mvau(x: TensorRef, w: Matrix, T: Matrix, mt: Call) -> Call:
     """multithreshold(x @ w, T) == MVAU(x, w, T)"""
+    require(w.values.ndim == 2, f"the weights have {w.values.ndim} axes, want 2")
     a = Activation.of(T, mt, (*_shape(x)[:-1], w.values.shape[1]))
-    layer = MVAU(_shape(x), x.datatype, w.values, w.dtype, a.dtype, a.thresholds, a.bias)
-    return layer_call(layer, x)
+    return layer_call(lambda: MVAU(_shape(x), x.datatype, w.values, w.dtype, a.dtype, a.thresholds, a.bias), x)
 
 
 @rule(op.MatMul(x, w), shapes="x:1,k w:k,m", datatypes={"x": "INT4"})
 def matmul_to_mvau(x: TensorRef, w: Matrix) -> Call:
     """x @ w == MVAU(x, w)"""
     require(w.values.ndim == 2, f"the weights have {w.values.ndim} axes, want 2")
-    free = MVAU(_shape(x), x.datatype, w.values, w.dtype, DataType["INT64"])
-    return layer_call(MVAU(_shape(x), x.datatype, w.values, w.dtype, free.accumulator), x)
+
+    def make() -> Layer:
+        free = MVAU(_shape(x), x.datatype, w.values, w.dtype, DataType["INT64"])
+        return MVAU(_shape(x), x.datatype, w.values, w.dtype, free.accumulator)
+
+    return layer_call(make, x)
 
 
 @rule(op.MultiThreshold(x, T).named("mt"), shapes="x:1,k T:k,t | x:1,k T:1,t", datatypes={"x": "INT4"})
 def thresholds_to_layer(x: TensorRef, T: Matrix, mt: Call) -> Call:
     """multithreshold(x, T) == Thresholding(x, T)"""
     a = Activation.of(T, mt, _shape(x))
-    return layer_call(Thresholding(_shape(x), x.datatype, a.thresholds, a.dtype, a.bias), x)
+    return layer_call(lambda: Thresholding(_shape(x), x.datatype, a.thresholds, a.dtype, a.bias), x)
 
 
 @rule(op.ArgMax(x).named("node"), shapes="x:1,k", attributes={"node": {"axis": 1}}, datatypes={"x": "INT4"})
@@ -117,7 +132,7 @@ def argmax_to_label_select(x: TensorRef, node: Call) -> Call:
     require(axis in (-1, rank - 1), f"axis {axis} is not the last")
     require(not node.attributes.get("select_last_index", 0), "of equal values the last is wanted")
     require(node.attributes.get("keepdims", 1), "keepdims is 0: the axis would have to be removed on the host")
-    return layer_call(LabelSelect(_shape(x), x.datatype), x)
+    return layer_call(lambda: LabelSelect(_shape(x), x.datatype), x)
 
 
 def _shape(x: TensorRef) -> tuple[int, ...]:
@@ -192,7 +207,16 @@ def _reason(model: ModelWrapper, node: NodeProto) -> str:
     floats = [f"{i} is {t.name}" for i, t in kinds.items() if not t.is_integer()]
     if floats:
         return f"{node.op_type} on numbers that are no integers ({', '.join(floats)})"
-    for r in (*FUSED, *SINGLE):
+    for r in SINGLE:
         if r.pattern.op == node.op_type:
-            return f"{node.op_type} with attributes or constants that {r} declines"
+            return f"{r} declines: {_declined(model, node, r)}"
     return f"there is no hardware layer for {node.op_type}"
+
+
+def _declined(model: ModelWrapper, node: NodeProto, r: Rule) -> str:
+    """What the rule says about the node."""
+    try:
+        match(model, node, r)
+    except NoMatch as reason:
+        return str(reason)
+    return "the output is read where a layer's is not"

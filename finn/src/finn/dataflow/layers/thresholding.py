@@ -150,6 +150,7 @@ class Thresholding(Layer):
                 f"Thresholding: thresholds for {self.thresholds.shape[0]} channels, input has {self.channels}",
                 remedy="give one row for all channels or one row per channel",
             )
+        _ = self.function  # checks the thresholds
 
     @property
     def channels(self) -> int:
