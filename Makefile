@@ -10,6 +10,7 @@ EXAMPLE ?= finn-examples/build/tfc_w1a1
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
 DISTRIBUTIONS := finn-base finn-hlslib finn finn-examples brevitas-export
 CXX_FILES = $(wildcard finn-hlslib/include/finn/*.hpp) $(shell find finn/src -name '*.cpp' -o -name '*.hpp')
 
@@ -22,22 +23,26 @@ export PYTHONSAFEPATH := 1
 help:  ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: $(READY)  ## create the environment, install the five distributions in it
+setup: $(TOOLS)  ## create the environment, install the five distributions in it
 
-$(READY): ci/setup.sh ci/requirements-dev.txt ci/constraints.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
+$(READY): ci/setup.sh ci/constraints.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
 	ci/setup.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-test: $(READY)  ## run all tests except the slow ones
+$(TOOLS): $(READY) ci/requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r ci/requirements-dev.txt
+	@touch $@
+
+test: $(TOOLS)  ## run all tests except the slow ones
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-slow: $(READY)  ## run the slow tests
+slow: $(TOOLS)  ## run the slow tests
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
 bench: $(READY)  ## measure speed and print the figures
 	$(BIN)/python benchmarks/speed.py
 
-lint: $(READY)  ## check style, formatting, types, SystemVerilog and C++
+lint: $(TOOLS)  ## check style, formatting, types, SystemVerilog and C++
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy finn-base/src finn/src finn-hlslib/src finn-examples/src brevitas-export/src
@@ -45,7 +50,7 @@ lint: $(READY)  ## check style, formatting, types, SystemVerilog and C++
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	$(BIN)/clang-tidy --quiet $(filter %.hpp,$(CXX_FILES)) -- -x c++ -std=c++14 -Wall -Wextra -Wno-unknown-pragmas -Ifinn-hlslib/include
 
-format: $(READY)  ## rewrite Python and C++ files in the common format
+format: $(TOOLS)  ## rewrite Python and C++ files in the common format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CXX_FILES)
