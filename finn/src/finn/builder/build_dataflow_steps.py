@@ -93,7 +93,7 @@ def step_target_fps_parallelization(model: ModelWrapper, cfg: DataflowBuildConfi
         return model
     clk_ns = cfg.synth_clk_period_ns
     target = folding.target_cycles(cfg.target_fps, clk_ns)
-    found = folding.set_folding(model, target, cfg.mvau_wwidth_max)
+    found = folding.set_folding(model, target, cfg.mvau_wwidth_max, cfg.part())
     fps = 1e9 / (clk_ns * found.cycles)
     met = "met" if fps >= cfg.target_fps * (1 - 1e-9) else "missed"
     text = "target_fps=%g is %s: %.0f frames/s (%+.1f %%), limited by %s with %d cycles/frame"

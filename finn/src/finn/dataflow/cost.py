@@ -1,12 +1,19 @@
-"""Memories and adders in numbers of FPGA primitives: the arithmetic that the layers' cost models share."""
+"""Memories and logic in numbers of FPGA primitives: what the layers' cost models are made of.
+
+The constants are fitted to what Yosys 0.70 makes of the SystemVerilog library; docs/costs.md has the measurements.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from math import ceil
+
+from finn.dataflow.layer import Resources
 
 BRAM18_BITS = 18 * 1024
 
-# RAMB18E2 as a read-only memory: (largest width, depth at that width), AMD UG573 table 1-3.
+# RAMB18E2 as a read-only memory: (largest width, depth at that width), AMD UG573 table 1-3. The block RAM of ECP5 has
+# the same shapes (Lattice FPGA-TN-02204).
 _BRAM18_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024))
 
 
@@ -18,11 +25,146 @@ def bram18(width: int, depth: int) -> int:
     return ceil(depth / 512) * ceil(width / 36)
 
 
-def lutram(width: int, depth: int) -> int:
-    """LUTs of a read-only or dual-port distributed memory: one LUT6 stores 64 x 1 bits (AMD UG574)."""
-    return width * ceil(depth / 64)
+def in_blocks(width: int, depth: int) -> Resources:
+    """`depth` words of `width` bits in block RAM."""
+    number = bram18(width, depth)
+    return Resources(BRAM_18K=number, BRAM_efficiency=width * depth / (number * BRAM18_BITS))
 
 
-def deepest_lut_rom(part: str | None) -> int:
-    """Words up to which the tools make a constant memory of LUTs: one LUT6 holds 64, a LUT4 of ECP5 16."""
-    return 16 if part is not None and part.upper().startswith("LFE5") else 64
+@dataclass(frozen=True)
+class RamCell:
+    """A distributed RAM with a write and a read port: `words` x `bits` in `luts` LUTs.
+
+    mux : LUTs per data bit for each further cell in depth.
+    score : of a cell to Yosys' memory_libmap, which gives a block RAM 128. scaled: bits that are not used do not count.
+    """
+
+    words: int
+    bits: int
+    luts: int
+    mux: float
+    score: float
+    scaled: bool = False
+
+    def resources(self, width: int, depth: int) -> Resources:
+        rows = ceil(depth / self.words)
+        return Resources(LUT=rows * ceil(width / self.bits) * self.luts + width * ceil((rows - 1) * self.mux))
+
+    def worse_than_blocks(self, width: int, depth: int) -> bool:
+        rows = ceil(depth / self.words)
+        columns = width / self.bits if self.scaled else ceil(width / self.bits)
+        return rows * columns * self.score + (rows - 1) * width / 2 > 128 * bram18(width, depth)
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """LUTs per bit of the library's building blocks on a family.
+
+    rom_words : words of one bit that a LUT holds as a constant memory.
+    rom_block_bits : a constant memory of more bits per block RAM than this goes into block RAM.
+    rams : distributed RAM, for few words and for many.
+    queue : per bit of a queue's depth: pointers, occupancy and flags.
+    collision : (LUTs, and LUTs per data bit) of a queue in block RAM, for a read and a write of the same word.
+    xnor, product : per position of a population count of equal bits, or of products of bits.
+    xnor_constant, product_constant : the same if one operand is constant (random bits).
+    adder : of an adder with two or three operands. threshold : of a comparison with a threshold.
+    rank : of comparisons that put values in order. choose : per word from which a data bit is chosen.
+    delay : of a register chain; a LUT of AMD becomes a shift register, ECP5 has flip-flops only.
+    control : LUTs of a layer's counters and flags.
+    prunes : what no result depends on is found and removed, the merge in a label_select of one beat per vector.
+    """
+
+    rom_words: int
+    rom_block_bits: int
+    rams: tuple[RamCell, RamCell]
+    queue: float
+    collision: tuple[int, int]
+    xnor: float
+    product: float
+    xnor_constant: float
+    product_constant: float
+    adder: float
+    threshold: float
+    rank: float
+    choose: float
+    delay: int
+    control: int
+    prunes: bool
+
+    def rom(self, width: int, depth: int, style: str = "auto", lanes: int = 1) -> Resources:
+        """`lanes` constant memories with random contents and one address.
+
+        A few words make few different columns: on 2^n words there are 2^(2^n) functions, of which complements are one.
+        """
+        if depth == 1:
+            return Resources()
+        if style == "block" or (style == "auto" and width * depth > self.rom_block_bits * bram18(width, depth)):
+            return replace(in_blocks(width, depth), BRAM_18K=lanes * bram18(width, depth))
+        rows = ceil(depth / self.rom_words)
+        return Resources(LUT=min(lanes * width, 2 ** min(depth - 1, 16)) * (rows + (rows - 1) // 4))
+
+    def ram(self, width: int, depth: int, style: str = "auto") -> Resources:
+        """A memory with a write and a read port."""
+        cell = self.rams[depth > self.rams[0].words]
+        if style == "block" or (style == "auto" and cell.worse_than_blocks(width, depth)):
+            return in_blocks(width, depth)
+        return cell.resources(width, depth)
+
+    def fifo(self, width: int, depth: int, style: str) -> Resources:
+        """streaming_fifo."""
+        memory = self.ram(width, depth, style)
+        once, per_bit = self.collision if memory.BRAM_18K else (0, 0)
+        return memory + Resources(LUT=round(self.queue * depth.bit_length()) + once + per_bit * width)
+
+    def credit_fifo(self, width: int, depth: int) -> Resources:
+        """credit_fifo: a FIFO and the counter of its free places."""
+        credits = round(self.queue * depth.bit_length() / 2)
+        return self.fifo(width, depth, "distributed") + Resources(LUT=credits)
+
+    def replay_buffer(self, width: int, depth: int) -> Resources:
+        """replay_buffer: as many counters as two queues have."""
+        return self.ram(width, depth) + Resources(LUT=round(2 * self.queue * depth.bit_length()))
+
+
+_LUT6 = Fabric(
+    rom_words=64,
+    rom_block_bits=8192,
+    rams=(RamCell(32, 14, 8, 1 / 3, 16, True), RamCell(64, 7, 8, 1 / 3, 16, True)),  # RAM32M16, RAM64M8
+    queue=5.5,
+    collision=(0, 0),
+    xnor=1.6,
+    product=1.95,
+    xnor_constant=1.2,
+    product_constant=0.65,
+    adder=0.3,
+    threshold=0.7,
+    rank=1.0,
+    choose=0.53,
+    delay=1,
+    control=25,
+    prunes=True,
+)
+
+_LUT4 = Fabric(
+    rom_words=16,
+    rom_block_bits=2048,
+    rams=(RamCell(16, 4, 6, 1, 4), RamCell(16, 4, 6, 1, 4)),  # TRELLIS_DPR16X4
+    queue=10,
+    collision=(30, 1),
+    xnor=3.0,
+    product=4.0,
+    xnor_constant=1.9,
+    product_constant=1.1,
+    adder=0.4,
+    threshold=1.0,
+    rank=1.9,
+    choose=0.66,
+    delay=0,
+    control=50,
+    prunes=False,
+)
+
+
+def fabric(part: str | None) -> Fabric:
+    """The fabric of a part: LUT4 of Lattice ECP5, else LUT6 of AMD, also if nothing is said."""
+    return _LUT4 if part is not None and part.upper().startswith("LFE5") else _LUT6

@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import ClassVar
 
 import numpy as np
-from onnx import AttributeProto, GraphProto, NodeProto
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
@@ -45,9 +45,17 @@ class LayerOp(CustomOp):
         layer = self.layer(constants)
         streams = [context[i] for i in self.onnx_node.input if i not in names]
         result = layer.execute(*(np.asarray(x).astype(np.int64) for x in streams))
-        largest = max(abs(layer.outputs[0].dtype.min()), abs(layer.outputs[0].dtype.max()))
-        exact = np.float32 if largest <= EXACT_FLOAT32 else np.float64
-        context[self.onnx_node.output[0]] = result.astype(exact)
+        context[self.onnx_node.output[0]] = result.astype(_container(graph, self.onnx_node.output[0], layer))
+
+
+def _container(graph: GraphProto, name: str, layer: Layer) -> np.dtype[np.generic]:
+    """The integer type that the graph declares for a tensor, as for indices; else a float type that is exact."""
+    declared = (v.type.tensor_type.elem_type for v in (*graph.output, *graph.value_info) if v.name == name)
+    kind = np.dtype(helper.tensor_dtype_to_np_dtype(next(declared, TensorProto.FLOAT) or TensorProto.FLOAT))
+    if kind.kind in "iu":
+        return kind
+    largest = max(abs(layer.outputs[0].dtype.min()), abs(layer.outputs[0].dtype.max()))
+    return np.dtype(np.float32 if largest <= EXACT_FLOAT32 else np.float64)
 
 
 class StreamingDataflowPartition(CustomOp):

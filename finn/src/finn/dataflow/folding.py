@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
+from math import inf
 from typing import Any
 
 from finn.core.errors import ConfigError
@@ -39,21 +40,22 @@ class Folding:
 
 def target_cycles(target_fps: float, clk_ns: float) -> int:
     """Clock cycles per frame at `target_fps` frames/s with a clock period of `clk_ns`; at least 1."""
-    if target_fps <= 0 or clk_ns <= 0:
-        raise ConfigError(f"target_fps={target_fps}, clock period {clk_ns} ns", why="both have to be positive")
+    if not (0 < target_fps < inf and 0 < clk_ns < inf):
+        what = f"target_fps={target_fps}, clock period {clk_ns} ns"
+        raise ConfigError(what, why="both have to be positive numbers", remedy="correct them in the configuration")
     return max(1, int(1e9 / clk_ns / target_fps))
 
 
-def set_folding(model: ModelWrapper, target_cycles: int, mvau_wwidth_max: int = 36) -> Folding:
+def set_folding(model: ModelWrapper, target_cycles: int, mvau_wwidth_max: int = 36, part: str | None = None) -> Folding:
     """Give each layer the smallest legal folding that meets `target_cycles` per frame, in place.
 
-    Smallest: fewest parallel elements, then fewest estimated LUTs. A layer that cannot meet the target sets a slower
-    one for all others. mvau_wwidth_max : bits of parameters that one output may read per cycle, kept where it can be.
+    Smallest: the least estimated area on `part`. A layer that cannot meet the target sets a slower one for all others.
+    mvau_wwidth_max : bits of parameters that one output may read per cycle, kept where it can be.
     """
     found = layers(model)
     reachable = max(min(c.cycles for c in _candidates(layer)) for layer in found.values())
     goal = max(target_cycles, reachable)
-    chosen = {name: _smallest(layer, goal, mvau_wwidth_max) for name, layer in found.items()}
+    chosen = {name: _smallest(layer, goal, mvau_wwidth_max, part) for name, layer in found.items()}
     for name, layer in chosen.items():
         set_layer(model, name, layer)
     limiting = max(chosen, key=lambda name: chosen[name].cycles)
@@ -66,10 +68,10 @@ def _candidates(layer: Layer) -> Iterator[Layer]:
         yield layer.with_config(**dict(zip(foldings, factors, strict=True)))
 
 
-def _smallest(layer: Layer, goal: int, width: int) -> Layer:
+def _smallest(layer: Layer, goal: int, width: int, part: str | None) -> Layer:
     fast = [c for c in _candidates(layer) if c.cycles <= goal]
     narrow = [c for c in fast if c.parameter_width <= width] or fast
-    return min(narrow, key=lambda c: (c.parallelism, c.resources().LUT))
+    return min(narrow, key=lambda c: (c.resources(part).area, c.cycles))
 
 
 def apply_config(model: ModelWrapper, config: Mapping[str, Mapping[str, Any]]) -> None:
@@ -81,13 +83,14 @@ def apply_config(model: ModelWrapper, config: Mapping[str, Mapping[str, Any]]) -
     """
     present = layers(model)
     chosen = dict(present)
-    for attribute, (value, kinds) in config.get("Defaults", {}).items():
+    for attribute, entry in config.get("Defaults", {}).items():
+        value, kinds = _default(attribute, entry)
         for name, layer in chosen.items():
             if ("all" in kinds or type(layer).__name__ in map(_our_type, kinds)) and attribute in layer.config():
                 chosen[name] = _configured(name, layer, {attribute: value})
-    for entry, values in config.items():
-        if entry != "Defaults":
-            name = _our_name(entry, present)
+    for given, values in config.items():
+        if given != "Defaults":
+            name = _our_name(given, present)
             chosen[name] = _configured(name, chosen[name], values)
     for name, layer in chosen.items():
         set_layer(model, name, layer)
@@ -96,6 +99,15 @@ def apply_config(model: ModelWrapper, config: Mapping[str, Mapping[str, Any]]) -
 def extract_config(model: ModelWrapper) -> dict[str, dict[str, Any]]:
     """The present foldings and options of all layers, in the form that `apply_config` reads."""
     return {"Defaults": {}} | {name: layer.config() for name, layer in layers(model).items()}
+
+
+def _default(attribute: str, entry: Any) -> tuple[Any, list[str]]:
+    if not isinstance(entry, list | tuple) or len(entry) != 2 or not isinstance(entry[1], list | tuple):
+        raise ConfigError(
+            f"Defaults: {attribute} is {entry!r}", where="folding configuration",
+            why="a default is a value and the layer types that it is for", remedy=f'write "{attribute}": [2, ["all"]]',
+        )  # fmt: skip
+    return entry[0], list(entry[1])
 
 
 def _configured(name: str, layer: Layer, values: Mapping[str, Any]) -> Layer:

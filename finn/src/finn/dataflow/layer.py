@@ -70,6 +70,14 @@ class Resources:
     BRAM_efficiency: float = 1.0
     URAM_efficiency: float = 1.0
 
+    @property
+    def area(self) -> int:
+        """One number to compare designs by: LUTs, and for a block of memory or a DSP block its share of a device.
+
+        Devices have 160 to 400 LUTs per 18-kbit block and about 200 per DSP block; an UltraRAM is 16 blocks.
+        """
+        return self.LUT + 200 * (self.BRAM_18K + 16 * self.URAM + self.DSP)
+
     def __add__(self, other: Resources) -> Resources:
         """The sum of the counts; efficiencies have no sum and are those of `self`."""
         return replace(
@@ -149,6 +157,8 @@ class Layer(ABC):
             value = getattr(self, f.name)
             if "of" in f.metadata:
                 self._check_folding(f.name, value, f.metadata["of"])
+            elif f.name in ("inFIFODepths", "outFIFODepths"):
+                self._check_depths(f.name, value)
             elif f.metadata.get("choices") and value not in f.metadata["choices"]:
                 raise LayerError(
                     f"{type(self).__name__}: {f.name}={value!r}",
@@ -156,9 +166,17 @@ class Layer(ABC):
                     remedy=f"use one of {', '.join(map(repr, f.metadata['choices']))}",
                 )
 
+    def _check_depths(self, name: str, depths: object) -> None:
+        if not isinstance(depths, tuple) or not depths or not all(type(d) is int and d >= 0 for d in depths):
+            raise LayerError(
+                f"{type(self).__name__}: {name}={list(depths) if isinstance(depths, tuple) else depths!r}",
+                why="it is not a list of one depth in beats per stream",
+                remedy="write for example [2]",
+            )
+
     def _check_folding(self, name: str, factor: int, of: str) -> None:
         size = getattr(self, of)
-        if not isinstance(factor, int) or factor < 1 or size % factor:
+        if type(factor) is not int or factor < 1 or size % factor:
             raise LayerError(
                 f"{type(self).__name__}: {name}={factor} does not divide {of}={size}",
                 why=f"each cycle has to do the same number of {of} elements",
@@ -219,11 +237,6 @@ class Layer(ABC):
     def alternatives(self, part: str | None = None) -> list[Resources]:
         """Estimates of the other ways in which this layer could be built, this one included."""
         return [self.resources(part)]
-
-    @property
-    def parallelism(self) -> int:
-        """Elements in work per cycle: the product of the foldings."""
-        return prod(getattr(self, name) for name in self.foldings())
 
     @property
     def parameter_width(self) -> int:

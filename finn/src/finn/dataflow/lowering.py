@@ -16,7 +16,7 @@ from finn.dataflow.graph import DOMAIN, DataflowError, arrays, attributes
 from finn.dataflow.layer import IntArray, Layer, LayerError
 from finn.dataflow.layers import MVAU, LabelSelect, Thresholding
 from finn.transformation.general import GiveUniqueNodeNames
-from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, apply, match, op, require, rule
+from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, Var, apply, match, op, require, rule
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,11 @@ class Integers(Var):
         return tensor
 
 
-class Constants(Var):
+class Constants(Const):
     """Binds an integer constant with its type as a `Matrix`."""
 
     def bind(self, tensor: TensorRef) -> Any:
-        values = tensor.model.get_initializer(tensor.name)
-        if values is None:
-            raise NoMatch(f"{self.name} = '{tensor.name}' is not a constant")
+        values = super().bind(tensor)
         require(values.size, f"{self.name} = '{tensor.name}' is empty")
         require(np.abs(values).max() < LARGEST, f"{self.name} = '{tensor.name}' has values beyond 2^53")
         require(np.array_equal(values, np.rint(values)), f"{self.name} = '{tensor.name}' has fractions")
@@ -98,7 +96,11 @@ class Activation:
         return cls(thresholds.values, int(bias), dtype if fits else DataType.spanning(low, high))
 
 
-@rule(op.MultiThreshold(op.MatMul(x, w), T).named("mt"), shapes="x:1,k w:k,m T:m,t", datatypes={"x": "INT4"})
+@rule(
+    op.MultiThreshold(op.MatMul(x, w), T).named("mt"),
+    shapes="x:1,k w:k,m T:m,1 | x:1,k w:k,m T:1,3",
+    datatypes={"x": "INT4"},
+)
 def matmul_thresholds_to_mvau(x: TensorRef, w: Matrix, T: Matrix, mt: Call) -> Call:
     """multithreshold(x @ w, T) == MVAU(x, w, T)"""
     require(w.values.ndim == 2, f"the weights have {w.values.ndim} axes, want 2")
@@ -118,7 +120,7 @@ def matmul_to_mvau(x: TensorRef, w: Matrix) -> Call:
     return layer_call(make, x)
 
 
-@rule(op.MultiThreshold(x, T).named("mt"), shapes="x:1,k T:k,t | x:1,k T:1,t", datatypes={"x": "INT4"})
+@rule(op.MultiThreshold(x, T).named("mt"), shapes="x:1,k T:k,1 | x:1,k T:1,3", datatypes={"x": "INT4"})
 def thresholds_to_layer(x: TensorRef, T: Matrix, mt: Call) -> Call:
     """multithreshold(x, T) == Thresholding(x, T)"""
     a = Activation.of(T, mt, _shape(x))
@@ -219,4 +221,4 @@ def _declined(model: ModelWrapper, node: NodeProto, r: Rule) -> str:
         match(model, node, r)
     except NoMatch as reason:
         return str(reason)
-    return "the output is read where a layer's is not"
+    return "the graph needs its output as it is"

@@ -12,6 +12,7 @@ from onnx import NodeProto, helper
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.dataflow.graph import DOMAIN, DataflowError
+from finn.dataflow.layer import IntArray
 
 Array = npt.NDArray[np.generic]
 Accelerator = Callable[[Array], Array]
@@ -29,7 +30,7 @@ class Partition:
     before: ModelWrapper | None
     after: ModelWrapper | None
 
-    def to_hardware(self, inputs: Array) -> Array:
+    def to_hardware(self, inputs: Array) -> IntArray:
         """Samples (N, …) of the network's input -> frames (N, …) of the accelerator's input, as int64."""
         target = self.dataflow.graph.input[0].name
         frames = [_one(self.before, x, target) for x in _samples(inputs, self.parent)]

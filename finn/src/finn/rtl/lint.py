@@ -1,6 +1,6 @@
 """Lint of the SystemVerilog library: `python -m finn.rtl.lint`.
 
-Every module is linted by Verilator with all warnings on, once with its defaults and once for each stitched example.
+Every module is linted by Verilator with all warnings on and its default parameters; `lint_design` takes real ones.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -27,6 +28,7 @@ from finn.rtl.verilator import Model
 
 _DIRECTORY = threading.Lock()  # the model's constructor reads memories relative to the working directory of the process
 _PROBABILITY = 1 << 32
+MOST_STALLS = 0.99
 
 
 class _Stream(ctypes.Structure):
@@ -91,19 +93,20 @@ class Simulator:
     def __init__(self, design: Design, trace: bool = False, assertions: bool = False) -> None:
         self.design = design
         self.trace = trace
-        self._work = tempfile.TemporaryDirectory(prefix="finn_sim_")
-        folder = Path(self._work.name)
-        top = folder / f"{design.name}.sv"
-        top.write_text(design.top)
-        design.write_memories(folder)
-        model = Model(design.name, (*design.sources, top), _ports_header(design), trace, assertions)
-        self._library = _load(model.build())
+        with ExitStack() as unfinished:
+            self._work = unfinished.enter_context(tempfile.TemporaryDirectory(prefix="finn_sim_"))
+            top = Path(self._work, f"{design.name}.sv")
+            top.write_text(design.top)
+            design.write_memories(top.parent)
+            model = Model(design.name, (*design.sources, top), _ports_header(design), trace, assertions)
+            self._library = _load(model.build())
+            self._stack = unfinished.pop_all()
 
     def __enter__(self) -> Simulator:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._work.cleanup()
+        self._stack.close()
 
     def run(
         self,
@@ -119,13 +122,14 @@ class Simulator:
         input_gaps, back_pressure : probability that an input is not valid, an output not ready, in a cycle.
         Raises RtlError for arrays that do not fit or after max_cycles, DeadlockError if nothing moves any more.
         """
+        _check_probabilities(input_gaps=input_gaps, back_pressure=back_pressure)
         beats = [_checked(x, port) for x, port in zip(inputs, self.design.inputs, strict=True)]
         frames = beats[0].shape[0] // self.design.inputs[0].stream.beats
-        if trace_file is not None and not self.trace:
-            raise RtlError("this simulator was made without waveforms", remedy="use Simulator(design, trace=True)")
+        if trace_file is not None:
+            self._check_trace(Path(trace_file))
         ins = [_Buffer(words) for words in beats]
         outs = [_Buffer.empty(frames * p.stream.beats, p) for p in self.design.outputs]
-        slowdown = (1 - min(input_gaps, 0.99)) * (1 - min(back_pressure, 0.99))
+        slowdown = (1 - input_gaps) * (1 - back_pressure)
         idle = int((2 * max(self._longest, 1) + self._latency + 1000) / slowdown)
         limit = max_cycles if max_cycles is not None else 1 << 60
         handle = self._new(trace_file)
@@ -149,12 +153,21 @@ class Simulator:
     def _latency(self) -> int:
         return sum(i.layer.latency for i in self.design.instances)
 
+    def _check_trace(self, file: Path) -> None:
+        """Raise RtlError if no waveforms can be written there; the model would end the process."""
+        if not self.trace:
+            raise RtlError("this simulator was made without waveforms", remedy="use Simulator(design, trace=True)")
+        try:
+            file.open("wb").close()
+        except OSError as error:
+            raise RtlError(f"cannot write waveforms to {file}", why=str(error.strerror)) from error
+
     def _new(self, trace_file: str | os.PathLike[str] | None) -> ctypes.c_void_p:
         trace = os.fsencode(Path(trace_file).absolute()) if trace_file is not None else None
         with _DIRECTORY:
-            handle = self._library.finn_sim_new(os.fsencode(self._work.name), trace)
+            handle = self._library.finn_sim_new(os.fsencode(self._work), trace)
         if not handle:
-            raise RtlError(f"the simulator could not enter {self._work.name}", remedy="check the temporary directory")
+            raise RtlError(f"the simulator could not enter {self._work}", remedy="check the temporary directory")
         return ctypes.c_void_p(handle)
 
     def _stats(self, handle: ctypes.c_void_p) -> tuple[dict[str, LinkStats], dict[str, tuple[int, int]]]:
@@ -248,9 +261,19 @@ def _batch(frames: int, shape: Sequence[int]) -> tuple[int, ...]:
     return (frames, *shape[1:]) if shape[0] == 1 else (frames, *shape)
 
 
+def _check_probabilities(**given: float) -> None:
+    for name, value in given.items():
+        if not 0 <= value <= MOST_STALLS:
+            raise RtlError(f"{name}={value}", why="it is the probability of a stall", remedy=f"use 0 to {MOST_STALLS}")
+
+
 def _checked(x: IntArray, port: Port) -> npt.NDArray[np.uint32]:
     stream = port.stream
     size = prod(stream.shape)
+    if x.dtype.kind not in "iu":
+        raise RtlError(
+            f"values of type {x.dtype}", where=port.prefix, why="streams carry integers", remedy="round them"
+        )
     if x.size == 0 or x.size % size or x.shape[-1] != stream.shape[-1]:
         raise RtlError(
             f"input of shape {x.shape}", where=port.prefix, why=f"one frame of tensor {port.tensor} is {stream.shape}",

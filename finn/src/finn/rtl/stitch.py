@@ -13,6 +13,7 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import Instance, instances
 from finn.dataflow.layer import Stream
 from finn.rtl.library import sources_of
+from finn.rtl.names import check_name
 
 PROBE = "stream_probe"
 
@@ -149,8 +150,14 @@ endmodule
 
 
 def stitch(model: ModelWrapper, name: str = "finn_design") -> Design:
-    """The design of a dataflow graph: one top module `name`. Raises DataflowError if the graph is not one of layers."""
+    """The design of a dataflow graph: one top module `name`.
+
+    Raises DataflowError if the graph is not one of layers, RtlError if a name is none in SystemVerilog.
+    """
     found = instances(model)
+    check_name(name, "name of the design")
+    for i in found:
+        check_name(i.name, "name of a node")
     links = _links(model, found)
     inputs = tuple(
         Port(f"s_axis_{k}", links[t.name].stream, t.name) for k, t in enumerate(model.graph.input) if t.name in links

@@ -14,19 +14,19 @@ from finn.rtl.stitch import Design, Port
 
 TESTBENCH = """\
 // Self-checking testbench of {{ name }}: sends {{ sent }} beats, expects {{ expected }}, with random gaps and pauses.
-// Run it in this directory, where the .dat files are; for example
-//   verilator --binary --timing -Wno-fatal --top-module {{ name }}_tb $(cat all_verilog_srcs.txt) {{ name }}_tb.sv
-//   obj_dir/V{{ name }}_tb
-// or  xvlog -sv $(cat all_verilog_srcs.txt) {{ name }}_tb.sv && xelab {{ name }}_tb -R
+// Run it in this directory, where the .dat files are; for example with Verilator or Vivado
+//   $ verilator --binary --timing -Wno-fatal --top-module {{ name }}_tb $(cat all_verilog_srcs.txt) {{ name }}_tb.sv
+//   $ obj_dir/V{{ name }}_tb
+//   $ xvlog -sv $(cat all_verilog_srcs.txt) {{ name }}_tb.sv && xelab {{ name }}_tb -R
 // It prints PASSED or FAILED; FAILED and a time-out end with an error.
-`timescale 1ns / 1ps
+// No time scale: the modules have none, and mixtures are an error in some simulators.
 module {{ name }}_tb;
   localparam int unsigned Sent = {{ sent }};
   localparam int unsigned Expected = {{ expected }};
   localparam int unsigned MaxCycles = {{ max_cycles }};
 
   logic clk = 1'b0, rst_n = 1'b0;
-  always #({{ clk_ns / 2 }}) clk = ~clk;
+  always #5 clk = ~clk;
 
   logic [{{ in_width - 1 }}:0] stimulus[0:Sent-1];
   logic [{{ out_width - 1 }}:0] response[0:Expected-1];
@@ -49,8 +49,12 @@ module {{ name }}_tb;
   initial begin
     $readmemh("{{ name }}_stimulus.dat", stimulus);
     $readmemh("{{ name }}_response.dat", response);
-    repeat (5) @(posedge clk);
-    rst_n <= 1'b1;
+  end
+
+  int unsigned in_reset = 5;  // cycles to go
+  always @(posedge clk) begin
+    if (in_reset != 0) in_reset <= in_reset - 1;
+    rst_n <= in_reset == 0;
   end
 
   assign in_data = stimulus[(sent < Sent) ? sent : 0];
@@ -80,7 +84,7 @@ endmodule
 """
 
 
-def write_testbench(design: Design, directory: Path, x: IntArray, y: IntArray, clk_ns: float = 10.0) -> Path:
+def write_testbench(design: Design, directory: Path, x: IntArray, y: IntArray) -> Path:
     """Write <name>_tb.sv with stimulus from frames `x` and the responses `y` to expect; return its path.
 
     x, y : integers (N, *frame shape) of the design's only input and output. The design's own files are written by
@@ -97,7 +101,6 @@ def write_testbench(design: Design, directory: Path, x: IntArray, y: IntArray, c
         sent=len(sent),
         expected=len(expected),
         max_cycles=8 * (frames * max(slowest, source.stream.beats, sink.stream.beats) + latency) + 1000,
-        clk_ns=clk_ns,
         in_width=source.stream.padded_width,
         out_width=sink.stream.padded_width,
         out_bits=sink.stream.width,

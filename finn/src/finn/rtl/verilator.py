@@ -81,10 +81,13 @@ def _installation(program: Path) -> Verilator | None:
 @lru_cache
 def compiler() -> str:
     """The C++ compiler. Raises ToolMissing."""
-    program = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    chosen = os.environ.get("CXX")
+    program = shutil.which(chosen) if chosen else shutil.which("g++") or shutil.which("clang++")
     if not program:
         raise ToolMissing(
-            "no C++ compiler was found", why="simulators are compiled", remedy="run `apt-get install g++`"
+            f"$CXX={chosen} is no program" if chosen else "no C++ compiler was found",
+            why="simulators are compiled",
+            remedy="run `apt-get install g++`",
         )
     return program
 

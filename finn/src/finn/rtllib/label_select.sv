@@ -76,15 +76,18 @@ module label_select #(
 
     // Stage 2: the lane of rank b becomes candidate b.
     for (genvar b = 0; b < Best; b = b + 1) begin : g_best
-      logic [InBits+OutBits-1:0] picked[0:PE];
-      assign picked[0] = '0;
       for (genvar p = 0; p < PE; p = p + 1) begin : g_pick
-        assign picked[p+1] = picked[p] | ((g_lane[p].rank == RankBits'(b)) ?
-            {x2_q[p*InBits+:InBits], label2_q[p*OutBits+:OutBits]} : '0);
+        logic [InBits+OutBits-1:0] own, picked;  // of lane p, of the lanes up to p
+        assign own = (g_lane[p].rank == RankBits'(b)) ? {x2_q[p*InBits+:InBits], label2_q[p*OutBits+:OutBits]} : '0;
+        if (p == 0) begin : g_first
+          assign picked = own;
+        end else begin : g_next
+          assign picked = g_pick[p-1].picked | own;
+        end
       end
       logic [ InBits-1:0] value_q;
       logic [OutBits-1:0] label_q;
-      always_ff @(posedge clk_i) {value_q, label_q} <= picked[PE];
+      always_ff @(posedge clk_i) {value_q, label_q} <= g_pick[PE-1].picked;
     end
 
     // Stage 3: merge with the best so far. Two sorted lists: an entry's place is its index plus how many of the other
@@ -110,21 +113,28 @@ module label_select #(
       assign place = PlaceBits'(b) + PlaceBits'($countones(loses));
     end
     for (genvar k = 0; k < K; k = k + 1) begin : g_next
-      logic [InBits+OutBits:0] from_held[0:K];
-      logic [InBits+OutBits:0] from_new[0:Best];
-      assign from_held[0] = '0;
-      assign from_new[0]  = '0;
       for (genvar h = 0; h < K; h = h + 1) begin : g_from_held
-        assign from_held[h+1] = from_held[h] | ((g_held[h].place == PlaceBits'(k)) ?
-            {g_held[h].valid_now, g_held[h].value_q, g_held[h].label_q} : '0);
+        logic [InBits+OutBits:0] own, picked;  // of entry h, of the entries up to h
+        assign own = (g_held[h].place == PlaceBits'(k)) ?
+            {g_held[h].valid_now, g_held[h].value_q, g_held[h].label_q} : '0;
+        if (h == 0) begin : g_first
+          assign picked = own;
+        end else begin : g_next
+          assign picked = g_from_held[h-1].picked | own;
+        end
       end
       for (genvar b = 0; b < Best; b = b + 1) begin : g_from_new
-        assign from_new[b+1] = from_new[b] | ((g_new[b].place == PlaceBits'(k)) ?
-            {1'b1, g_best[b].value_q, g_best[b].label_q} : '0);
+        logic [InBits+OutBits:0] own, picked;
+        assign own = (g_new[b].place == PlaceBits'(k)) ? {1'b1, g_best[b].value_q, g_best[b].label_q} : '0;
+        if (b == 0) begin : g_first
+          assign picked = own;
+        end else begin : g_next
+          assign picked = g_from_new[b-1].picked | own;
+        end
       end
       always_ff @(posedge clk_i)
         if (valid_q[2])
-          {g_held[k].valid_held_q, g_held[k].value_q, g_held[k].label_q} <= from_held[K] | from_new[Best];
+          {g_held[k].valid_held_q, g_held[k].value_q, g_held[k].label_q} <= g_from_held[K-1].picked | g_from_new[Best-1].picked;
     end
   endgenerate
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finn.core.datatype import BaseDataType
-from finn.dataflow.cost import bram18, lutram
+from finn.dataflow.cost import fabric
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, option
 
 DEEPEST_LUTRAM = 256
@@ -26,8 +26,8 @@ class StreamingFIFO(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.depth < 2:
-            raise LayerError(f"StreamingFIFO: depth={self.depth}", remedy="use 2 or more, 4 for one beat per cycle")
+        if type(self.depth) is not int or self.depth < 2:
+            raise LayerError(f"StreamingFIFO: depth={self.depth!r}", remedy="use 2 or more, 4 for one beat per cycle")
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -51,13 +51,8 @@ class StreamingFIFO(Layer):
         return "distributed" if self.depth <= DEEPEST_LUTRAM else "block"
 
     def resources(self, part: str | None = None) -> Resources:
-        """The memory and four counters."""
-        width, counters = self.inputs[0].width, 4 * self.depth.bit_length() + 8
-        if self._style == "distributed":
-            return Resources(LUT=counters + lutram(width, self.depth))
-        blocks = bram18(width, self.depth)
-        stored = width * self.depth
-        return Resources(LUT=counters, BRAM_18K=blocks, BRAM_efficiency=stored / (blocks * 18432))
+        """The memory, two pointers and two counters."""
+        return fabric(part).fifo(self.inputs[0].width, self.depth, self._style)
 
     def rtl(self) -> Rtl:
         parameters: dict[str, int | str] = {"Width": self.inputs[0].width, "Depth": self.depth, "RamStyle": self._style}

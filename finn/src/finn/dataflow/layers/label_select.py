@@ -9,6 +9,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
+from finn.dataflow.cost import fabric
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding
 
 
@@ -60,16 +61,26 @@ class LabelSelect(Layer):
         """Cycles from the last input beat to the push of the result."""
         return 4
 
+    @property
+    def _output_depth(self) -> int:
+        return pipeline.credit_depth(self._latency, self.labels // self.PE)
+
     def execute(self, *inputs: IntArray) -> IntArray:
         order = np.argsort(-inputs[0], axis=-1, kind="stable")
         return np.asarray(order[..., : self.K], dtype=np.int64)
 
     def resources(self, part: str | None = None) -> Resources:
-        """Comparators: PE (PE - 1) / 2 between the lanes, K min(K, PE) against the best so far; and their selectors."""
-        bits, best = self.input_dtype.bitwidth(), min(self.K, self.PE)
-        word = bits + self.outputs[0].dtype.bitwidth()
-        lanes = self.PE * (self.PE - 1) // 2 * bits + best * self.PE * word // 2
-        return Resources(LUT=40 + lanes + self.K * best * bits + self.K * (self.K + best) * word // 2)
+        """Comparators: PE (PE - 1) / 2 between the lanes, K min(K, PE) to merge with the best so far; list selectors.
+
+        A vector that comes in one beat has no best so far. A list of one needs no selector, but a clock enable.
+        """
+        fab, bits, best = fabric(part), self.input_dtype.bitwidth(), min(self.K, self.PE)
+        index = self.outputs[0].dtype.bitwidth()
+        held = 0 if self.labels == self.PE and fab.prunes else self.K
+        comparators = self.PE * (self.PE - 1) // 2 * bits + 2.5 * held * best * bits
+        selectors = self.K * (held + best) * (bits + index) / 2 if self.K > 1 else 0
+        out = fab.credit_fifo(self.K * index, self._output_depth)
+        return out + Resources(LUT=round(fab.rank * (comparators + selectors)))
 
     def rtl(self) -> Rtl:
         return Rtl(
@@ -81,6 +92,6 @@ class LabelSelect(Layer):
                 "InBits": self.input_dtype.bitwidth(),
                 "InSigned": int(self.input_dtype.signed() and self.input_dtype != DataType["BIPOLAR"]),
                 "OutBits": self.outputs[0].dtype.bitwidth(),
-                "OutDepth": pipeline.credit_depth(self._latency, self.labels // self.PE),
+                "OutDepth": self._output_depth,
             },
         )

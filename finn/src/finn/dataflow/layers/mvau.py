@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, log2, prod
+from math import ceil, prod
 
 import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
-from finn.dataflow.cost import BRAM18_BITS, bram18, deepest_lut_rom, lutram
+from finn.dataflow.cost import Fabric, fabric
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding, option
 from finn.dataflow.layers.thresholding import Thresholds
 from finn.dataflow.packing import hex_words, to_bits
@@ -60,6 +60,7 @@ class MVAU(Layer):
             )
         if self.thresholds is not None and self.thresholds.shape[0] not in (1, self.MH):
             raise LayerError(f"MVAU: thresholds for {self.thresholds.shape[0]} channels, the matrix has {self.MH}")
+        _ = self.activation  # checks the thresholds
 
     @property
     def MW(self) -> int:
@@ -123,29 +124,40 @@ class MVAU(Layer):
     # Cost
 
     def resources(self, part: str | None = None) -> Resources:
-        """Population counts and adders of the bit planes, accumulators, weight memory and thresholds.
+        """Weight memory, replay buffer, population counts and adders of PE rows, thresholds, output buffer."""
+        fab = fabric(part)
+        weights = self.PE * self.parameter_width
+        used = fab.rom(weights, self._tiles, self.ram_style)  # first: its efficiency is that of the sum
+        if self._folds > 1:
+            used += fab.replay_buffer(self.inputs[0].width, self._input_depth)
+        if self.activation:
+            used += self.activation.resources(fab, self.MH, self.PE)
+        used += fab.credit_fifo(self.outputs[0].width, self._output_depth)
+        delays = fab.delay * (self.inputs[0].width + (weights if self._tiles > 1 else 0))
+        return used + Resources(LUT=fab.control + delays + self._arithmetic(fab))
 
-        A popcount of n bits and its AND or XNOR take n LUT6, each plane pair is added to an accumulator of A bits; the
-        constant part is control and buffers. Fitted to what Yosys 0.70 makes of this library for xcup (docs/costs.md).
+    def _arithmetic(self, fab: Fabric) -> int:
+        """LUTs of PE dot products, plane pair by plane pair, and of the accumulators.
+
+        A bipolar weight that meets another type has a plane of ones; its population count is the same for all rows.
         """
-        pairs = self._planes[0] * self._planes[1]
-        acc = self.accumulator.bitwidth()
-        lane = pairs * (self.SIMD + ceil(log2(self.SIMD + 1))) + (pairs - 1) * acc // 2 + acc
-        beat = self.SIMD * self.input_dtype.bitwidth()
-        buffer = lutram(beat, self._input_depth) if self._folds > 1 else 0
-        out = self.outputs[0].width
-        logic = Resources(LUT=60 + self.PE * lane + buffer + lutram(out, self._output_depth) + beat)
-        activation = self.activation.resources(self.MH, self.PE) if self.activation else Resources()
-        return self._weight_memory(part) + logic + activation
+        of_inputs, of_weights = self._planes
+        pairs, constant = of_inputs * of_weights, self._tiles == 1
+        if self._xnor:
+            position = fab.xnor_constant if constant else fab.xnor
+        else:
+            position = fab.product_constant if constant else fab.product
+        shared = self.weight_dtype == BIPOLAR and not self._xnor
+        counts = of_inputs * (self.PE + 1) if shared else pairs * self.PE
+        chunks, bits = ceil(self.SIMD / self._chunk), self.SIMD.bit_length()
+        sums = pairs if self.SIMD < self.MW else pairs - 1
+        adders = pairs * (chunks - 1) * bits + sums * self.accumulator.bitwidth()
+        return round(position * counts * self.SIMD + fab.adder * self.PE * adders)
 
-    def _weight_memory(self, part: str | None) -> Resources:
-        width, depth = self.PE * self.SIMD * self.weight_dtype.bitwidth(), self._tiles
-        if depth == 1:
-            return Resources()
-        if self.ram_style == "distributed" or (self.ram_style == "auto" and depth <= deepest_lut_rom(part)):
-            return Resources(LUT=lutram(width, depth))
-        blocks = bram18(width, depth)
-        return Resources(BRAM_18K=blocks, BRAM_efficiency=width * depth / (blocks * BRAM18_BITS))
+    def alternatives(self, part: str | None = None) -> list[Resources]:
+        """This one, then its weights in block RAM and in LUTs, as far as that makes a difference."""
+        styles = [self.with_config(ram_style=style).resources(part) for style in ("block", "distributed")]
+        return list(dict.fromkeys([self.resources(part), *styles]))
 
     def op_and_param_counts(self) -> dict[str, int]:
         low, high = sorted((self.input_dtype.bitwidth(), self.weight_dtype.bitwidth()))

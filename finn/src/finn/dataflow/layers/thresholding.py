@@ -10,7 +10,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
-from finn.dataflow.cost import bram18, lutram
+from finn.dataflow.cost import Fabric, fabric
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding, option
 from finn.dataflow.packing import hex_words, to_bits
 
@@ -105,20 +105,25 @@ class Thresholds:
                 files[f"_threshs_{lane:04}_{stage}.dat"] = hex_words(to_bits(words, self.dtype))
         return files
 
-    def resources(self, channels: int, pe: int) -> Resources:
-        """Per lane and stage a memory, a comparator and the registers' multiplexers (none)."""
+    def resources(self, fab: Fabric, channels: int, pe: int, style: str = "auto") -> Resources:
+        """Per lane and stage a memory and a comparator."""
         bits, folds = self.dtype.bitwidth(), channels // pe
-        lut = bram = 0
-        for stage in range(self.stages):
-            depth = folds << stage
-            lut += bits if depth == 1 else bits + (lutram(bits, depth) if depth <= 256 else 0)
-            bram += bram18(bits, depth) if depth > 256 else 0
-        stored = channels * (2**self.stages - 1) * bits
+        memories = [self._memory(fab, folds, stage, pe, style) for stage in range(self.stages)]
+        lut, bram = sum(m.LUT for m in memories), sum(m.BRAM_18K for m in memories)
+        stored = sum(m.BRAM_18K * m.BRAM_efficiency for m in memories)
         return Resources(
-            LUT=pe * (lut + self.output_dtype.bitwidth()),
-            BRAM_18K=pe * bram,
-            BRAM_efficiency=min(1.0, stored / (pe * bram * 18432)) if bram else 1.0,
+            LUT=lut + round(fab.threshold * pe * bits * self.stages),
+            BRAM_18K=bram,
+            BRAM_efficiency=stored / bram if bram else 1.0,
         )
+
+    def _memory(self, fab: Fabric, folds: int, stage: int, pe: int, style: str) -> Resources:
+        """The memories of one stage. Channels alike need none in the first; their words repeat in the others."""
+        bits, alike = self.dtype.bitwidth(), self.values.shape[0] == 1
+        if alike and stage == 0:
+            return Resources()
+        memory = fab.rom(bits, folds << stage, style, pe)
+        return fab.rom(bits, 1 << stage, "distributed") if alike and not memory.BRAM_18K else memory
 
     def counts(self, channels: int) -> dict[str, int]:
         """Thresholds stored, with FINN's key."""
@@ -176,11 +181,19 @@ class Thresholding(Layer):
     def _latency(self) -> int:
         return pipeline.threshold_search(self.function.stages)
 
+    @property
+    def _output_depth(self) -> int:
+        return pipeline.credit_depth(self._latency + 1, 1)
+
     def execute(self, *inputs: IntArray) -> IntArray:
         return self.function(inputs[0])
 
     def resources(self, part: str | None = None) -> Resources:
-        return self.function.resources(self.channels, self.PE)
+        """The search, the input registers and the output buffer."""
+        fab = fabric(part)
+        search = self.function.resources(fab, self.channels, self.PE, self.ram_style)
+        delays = Resources(LUT=fab.delay * self.inputs[0].width)
+        return search + delays + fab.credit_fifo(self.outputs[0].width, self._output_depth)
 
     def op_and_param_counts(self) -> dict[str, int]:
         return self.function.counts(self.channels)
@@ -195,7 +208,7 @@ class Thresholding(Layer):
                 "InBits": self.input_dtype.bitwidth(),
                 "InSigned": int(function.dtype.signed()),
                 **function.parameters(),
-                "OutDepth": pipeline.credit_depth(self._latency + 1, 1),
+                "OutDepth": self._output_depth,
                 "RamStyle": self.ram_style,
             },
             memories=function.memories(self.channels, self.PE),

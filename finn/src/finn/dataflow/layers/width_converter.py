@@ -8,6 +8,7 @@ from math import gcd
 import numpy as np
 
 from finn.core.datatype import BaseDataType
+from finn.dataflow.cost import fabric
 from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream
 
 
@@ -53,11 +54,12 @@ class StreamingDataWidthConverter(Layer):
         return inputs[0]
 
     def resources(self, part: str | None = None) -> Resources:
-        """An output bit chooses among the words of the ring (see width_converter.sv), two of them per LUT6."""
+        """The counter of units held, an enable per slot of the ring, and output bits that choose among its words."""
         unit = gcd(self.in_lanes, self.out_lanes)
         into, out = self.in_lanes // unit, self.out_lanes // unit
         size = into * out * -(-(into + 2 * out - 1) // (into * out))
-        return Resources(LUT=20 + size // into + self.outputs[0].width * -(-size // out // 2))
+        choose = fabric(part).choose * self.outputs[0].width * (size // out)
+        return Resources(LUT=round(3 * size.bit_length() + size // into / 2 + choose))
 
     def rtl(self) -> Rtl:
         parameters = {"InWidth": self.inputs[0].width, "OutWidth": self.outputs[0].width}

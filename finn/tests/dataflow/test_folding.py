@@ -1,0 +1,184 @@
+"""Folding: the smallest legal one that meets the target, and configuration files."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finn.core.datatype import DataType
+from finn.core.errors import ConfigError
+from finn.core.modelwrapper import ModelWrapper
+from finn.dataflow.folding import Folding, apply_config, extract_config, set_folding, target_cycles
+from finn.dataflow.graph import layers, make_model
+from finn.dataflow.layer import Layer, divisors
+from finn.dataflow.layers import MVAU, LabelSelect, Thresholding
+
+INT2, INT4 = DataType["INT2"], DataType["INT4"]
+NO_LIMIT = 1 << 20
+
+
+def mvau(mw: int, mh: int) -> MVAU:
+    weights = np.random.default_rng(mw).integers(-2, 2, (mw, mh))
+    plain = MVAU((1, mw), INT4, weights, INT2, DataType["INT64"])
+    return MVAU((1, mw), INT4, weights, INT2, plain.accumulator)
+
+
+def network(mw: int = 24, mh: int = 12) -> ModelWrapper:
+    first = mvau(mw, mh)
+    accumulator = first.outputs[0].dtype
+    steps = np.arange(3)[None]
+    return make_model(
+        [
+            ("MVAU_0", first),
+            ("Thresholding_0", Thresholding((1, mh), accumulator, steps, DataType["UINT2"])),
+            ("LabelSelect_0", LabelSelect((1, mh), DataType["UINT2"])),
+        ]
+    )
+
+
+def foldings(layer: Layer) -> list[Layer]:
+    names = layer.foldings()
+    sizes = [divisors(getattr(layer, of)) for of in names.values()]
+    return [layer.with_config(**dict(zip(names, factors, strict=True))) for factors in product(*sizes)]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 1500), st.sampled_from([4, 36, NO_LIMIT]))
+def test_smallest_that_meets_the_target(mw: int, mh: int, target: int, width: int) -> None:
+    model = network(mw, mh)
+    result = set_folding(model, target, width)
+    chosen = layers(model)
+    assert result.met == (result.cycles <= target)
+    assert result.met  # every layer can be unfolded to one cycle
+    assert result.cycles == max(layer.cycles for layer in chosen.values()) == chosen[result.limiting_layer].cycles
+    for layer in chosen.values():
+        fast = [c for c in foldings(layer) if c.cycles <= target]
+        narrow = [c for c in fast if c.parameter_width <= width]
+        assert layer.parameter_width <= width or not narrow
+        assert layer.resources().area == min(c.resources().area for c in narrow or fast)
+
+
+def test_a_layer_that_cannot_keep_up_slows_all_others() -> None:
+    model = make_model([("MVAU_0", mvau(24, 12)), ("LabelSelect_0", LabelSelect((1, 12), DataType["INT10"], K=5))])
+    result = set_folding(model, 1, NO_LIMIT)
+    text = "target of 1 cycles per frame missed: 20.0 % of it; LabelSelect_0 limits it to 5 cycles"
+    assert str(result) == text
+    assert not result.met
+    assert {name: layer.cycles for name, layer in layers(model).items()} == {"MVAU_0": 4, "LabelSelect_0": 5}
+
+
+def test_text_of_a_target_that_is_met() -> None:
+    text = "target of 100 cycles per frame met with 25.0 % to spare; MVAU_3 limits it to 80 cycles"
+    assert str(Folding(80, "MVAU_3", 100)) == text
+
+
+@pytest.mark.parametrize(
+    ("fps", "clk_ns", "cycles"), [(1e6, 10.0, 100), (3e6, 5.0, 66), (1e9, 10.0, 1), (1, 1.0, 10**9)]
+)
+def test_target_cycles(fps: float, clk_ns: float, cycles: int) -> None:
+    assert target_cycles(fps, clk_ns) == cycles
+
+
+@pytest.mark.parametrize(("fps", "clk_ns"), [(0, 10), (-1, 10), (100, 0), (math.nan, 10), (100, math.inf)])
+def test_target_that_is_no_number(fps: float, clk_ns: float) -> None:
+    with pytest.raises(ConfigError) as error:
+        target_cycles(fps, clk_ns)
+    assert error.value.what == f"target_fps={fps}, clock period {clk_ns} ns"
+
+
+@pytest.mark.parametrize(
+    "name", ["MVAU_0", "MVAU_hls_0", "MVAU_rtl_0", "MatrixVectorActivation_0", "StreamingFCLayer_Batch_0"]
+)
+def test_former_names(name: str) -> None:
+    model = network()
+    apply_config(model, {name: {"PE": 3, "SIMD": 8}})
+    chosen = layers(model)["MVAU_0"].config()
+    assert (chosen["PE"], chosen["SIMD"]) == (3, 8)
+
+
+@pytest.mark.parametrize("name", ["Thresholding_Batch_0", "Thresholding_rtl_0", "Thresholding_hls_0"])
+def test_former_names_of_thresholding(name: str) -> None:
+    model = network()
+    apply_config(model, {name: {"PE": 4}})
+    assert layers(model)["Thresholding_0"].config()["PE"] == 4
+
+
+def test_defaults() -> None:
+    model = network()
+    apply_config(model, {"Defaults": {"PE": [2, ["all"]], "ram_style": ["block", ["MVAU_hls"]]}, "MVAU_0": {"PE": 6}})
+    found = extract_config(model)
+    assert {name: config["PE"] for name, config in found.items() if name != "Defaults"} == {
+        "MVAU_0": 6,
+        "Thresholding_0": 2,
+        "LabelSelect_0": 2,
+    }
+    assert found["MVAU_0"]["ram_style"] == "block"
+    assert found["Thresholding_0"]["ram_style"] == "auto"
+
+
+def test_a_configuration_comes_back() -> None:
+    model, other = network(), network()
+    apply_config(model, {"MVAU_0": {"PE": 3, "SIMD": 8, "inFIFODepths": [16]}, "LabelSelect_0": {"PE": 4}})
+    apply_config(other, extract_config(model))
+    assert extract_config(other) == extract_config(model)
+    assert extract_config(other)["MVAU_0"]["inFIFODepths"] == [16]
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "illegal folding": (
+        {"MVAU_0": {"SIMD": 5}},
+        "layer MVAU_0: MVAU: SIMD=5 does not divide MW=24 (each cycle has to do the same number of MW elements). "
+        "Remedy: use one of 1, 2, 3, 4, 6, 8, 12, 24",
+    ),
+    "folding that is no integer": (
+        {"MVAU_0": {"PE": 2.0}},
+        "layer MVAU_0: MVAU: PE=2.0 does not divide MH=12 (each cycle has to do the same number of MH elements). "
+        "Remedy: use one of 1, 2, 3, 4, 6, 12",
+    ),
+    "unknown attribute": (
+        {"LabelSelect_0": {"SIMD": 1}},
+        "layer LabelSelect_0: LabelSelect has no configurable attribute 'SIMD'. "
+        "Remedy: use inFIFODepths, outFIFODepths, PE",
+    ),
+    "unknown choice": (
+        {"MVAU_0": {"ram_style": "bram"}},
+        "layer MVAU_0: MVAU: ram_style='bram' (it is not one of the choices). "
+        "Remedy: use one of 'auto', 'block', 'distributed'",
+    ),
+    "unknown layer": (
+        {"MVAU_7": {"PE": 1}},
+        "folding configuration: there is no layer MVAU_7. Remedy: did you mean MVAU_0?",
+    ),
+    "foreign layer": (
+        {"qqq": {"PE": 1}},
+        "folding configuration: there is no layer qqq. "
+        "Remedy: the layers are MVAU_0, Thresholding_0, LabelSelect_0",
+    ),
+    "depth without list": (
+        {"MVAU_0": {"inFIFODepths": 4}},
+        "layer MVAU_0: MVAU: inFIFODepths=4 (it is not a list of one depth in beats per stream). "
+        "Remedy: write for example [2]",
+    ),
+    "default without types": (
+        {"Defaults": {"PE": 2}},
+        "folding configuration: Defaults: PE is 2 (a default is a value and the layer types that it is for). "
+        'Remedy: write "PE": [2, ["all"]]',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_configuration_changes_nothing(name: str) -> None:
+    config, message = REFUSED[name]
+    model = network()
+    before = model.model.SerializeToString()
+    with pytest.raises(ConfigError) as error:
+        apply_config(model, {"Thresholding_0": {"PE": 2}, **config})
+    assert str(error.value) == message
+    assert model.model.SerializeToString() == before

@@ -1,0 +1,120 @@
+"""The cut between host and accelerator: both halves together are the network."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from onnx import NodeProto, TensorProto, helper
+
+from finn.core.datatype import DataType
+from finn.core.modelwrapper import ModelWrapper
+from finn.core.onnx_exec import execute_onnx
+from finn.dataflow.graph import DataflowError, layers
+from finn.dataflow.lowering import lower
+from finn.dataflow.partition import Partition, create_dataflow_partition
+
+W = np.random.default_rng(1).integers(-2, 2, (6, 6)).astype(np.float32)
+FLOATS = TensorProto.FLOAT
+
+
+def network(
+    nodes: list[NodeProto], inputs: tuple[str, ...] = ("x",), outputs: tuple[str, ...] = ("y",)
+) -> ModelWrapper:
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info(name, FLOATS, [1, 6]) for name in inputs],
+        [helper.make_tensor_value_info(name, FLOATS, [1, 6]) for name in outputs],
+    )
+    model = ModelWrapper(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=10))
+    model.set_initializer("w", W)
+    model.set_initializer("half", np.float32(0.5))
+    for name in ("q", "a"):
+        model.set_tensor_shape(name, [1, 6])
+        model.set_tensor_datatype(name, DataType["INT8"])
+    return model
+
+
+def node(op: str, *inputs: str, to: str) -> NodeProto:
+    return helper.make_node(op, list(inputs), [to])
+
+
+def whole() -> ModelWrapper:
+    return network([node("Floor", "x", to="q"), node("MatMul", "q", "w", to="a"), node("Mul", "a", "half", to="y")])
+
+
+def split(model: ModelWrapper) -> Partition:
+    lower(model)
+    return create_dataflow_partition(model, "the_layers.onnx")
+
+
+def accelerator(cut: Partition, x: np.ndarray) -> np.ndarray:
+    for layer in layers(cut.dataflow).values():
+        x = layer.execute(x)
+    return x
+
+
+def test_both_halves_are_the_network() -> None:
+    model = whole()
+    x = np.random.default_rng(2).uniform(-9, 9, (5, 6)).astype(np.float32)
+    expected = np.concatenate([execute_onnx(model, {"x": each[None]})["y"] for each in x])
+    cut = split(copy.deepcopy(model))
+    assert [n.op_type for n in cut.parent.graph.node] == ["Floor", "StreamingDataflowPartition", "Mul"]
+    assert [n.op_type for n in cut.dataflow.graph.node] == ["MVAU"]
+    assert helper.get_node_attr_value(cut.parent.graph.node[1], "model") == b"the_layers.onnx"
+    hardware = cut.to_hardware(x)
+    assert hardware.dtype == np.int64
+    np.testing.assert_array_equal(hardware, np.floor(x))
+    np.testing.assert_array_equal(cut.run(x, lambda q: accelerator(cut, q)), expected)
+
+
+def test_nothing_on_the_host() -> None:
+    model = network([node("MatMul", "q", "w", to="y")], inputs=("q",))
+    cut = split(model)
+    assert cut.before is None
+    assert cut.after is None
+    x = np.arange(12).reshape(2, 6)
+    np.testing.assert_array_equal(cut.run(x, lambda q: accelerator(cut, q)), x @ W)
+
+
+def test_annotations_go_along() -> None:
+    cut = split(whole())
+    assert cut.dataflow.get_tensor_datatype(cut.dataflow.graph.input[0].name) == DataType["INT8"]
+    assert cut.dataflow.get_tensor_shape(cut.dataflow.graph.output[0].name) == [1, 6]
+
+
+def test_wrong_shape() -> None:
+    with pytest.raises(DataflowError) as error:
+        split(whole()).to_hardware(np.zeros((3, 7), np.float32))
+    assert str(error.value.what) == "input of shape (3, 7)"
+    assert error.value.where == "tensor x"
+    assert error.value.why == "one sample of the network has shape (6,)"
+    assert error.value.remedy == "give an array (N, 6,)"
+
+
+def test_no_layers() -> None:
+    with pytest.raises(DataflowError, match="there are no hardware layers to build"):
+        create_dataflow_partition(whole())
+
+
+def test_host_between_layers() -> None:
+    nodes = [
+        node("MatMul", "q", "w", to="b"),
+        node("Sin", "b", to="c"),
+        node("Floor", "c", to="a"),
+        node("MatMul", "a", "w", to="y"),
+    ]
+    with pytest.raises(DataflowError) as error:
+        split(network(nodes, inputs=("q",)))
+    assert error.value.what == "the hardware part has 2 inputs: a, q"
+    assert error.value.why == "nodes on the host lie between layers, or the network forks"
+
+
+def test_second_network_output() -> None:
+    nodes = [node("MatMul", "q", "w", to="y"), node("Sin", "q", to="z")]
+    with pytest.raises(DataflowError) as error:
+        split(network(nodes, inputs=("q",), outputs=("y", "z")))
+    assert error.value.what == "the network has 1 inputs and 2 outputs"
+    assert error.value.why == "one of each is supported"
