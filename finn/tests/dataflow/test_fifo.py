@@ -116,7 +116,7 @@ def test_a_slow_reader_needs_no_fifo() -> None:
 
 @pytest.mark.parametrize(("needed", "trials"), [(3, [6, 0, 4]), (5, [6, 0, 4, 6])])
 def test_depths_grow_until_the_throughput_is_there(needed: int, trials: list[int]) -> None:
-    """Said of a design: it is as fast as it can be only if the last edge holds `needed` beats, whatever the marks say."""
+    """A design that is as fast as it can be only if the last edge holds `needed` beats, whatever the marks say."""
     model = chain()
     insert_width_converters(model)
     tried = []
