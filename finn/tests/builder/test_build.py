@@ -227,7 +227,14 @@ build_dataflow_cfg("model.onnx", cfg)
 def test_ctrl_c_leaves_no_half_product(build_dir: Any) -> None:
     (build_dir.path / "build.py").write_text(SLOW)
     command = [sys.executable, "-m", "finn.builder.cli", "build_custom", str(build_dir.path)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while not (build_dir.out / "ready").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
