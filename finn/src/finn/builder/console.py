@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from finn.core.errors import FinnError
 
 LOGGER = logging.getLogger("finn")
+if TYPE_CHECKING:
+    _TextHandler = logging.StreamHandler[TextIO]
+else:
+    _TextHandler = logging.StreamHandler  # takes no type argument before Python 3.11
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -96,7 +100,7 @@ def _attached(handler: logging.Handler, *loggers: logging.Logger) -> Iterator[No
             logger.setLevel(level)
 
 
-class _LogFile(logging.StreamHandler[TextIO]):
+class _LogFile(_TextHandler):
     """The log file. A line that cannot be written is left out: the build itself reports a full disk."""
 
     @classmethod
