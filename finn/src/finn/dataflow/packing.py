@@ -43,11 +43,13 @@ def from_bits(bits: Bits, dtype: BaseDataType) -> IntArray:
 
 def pack_beats(values: IntArray, stream: Stream) -> npt.NDArray[np.uint32]:
     """Frames (N, *shape[1:]...) in C order as (beats, 32-bit words per beat), little-endian words."""
-    width = stream.padded_width
-    bits = to_bits(values.reshape(-1, stream.lanes), stream.dtype).reshape(-1, stream.width)
-    words = -(-width // 32)
-    packed = np.packbits(bits, axis=-1, bitorder="little")
-    raw = np.zeros((len(bits), words * 4), dtype=np.uint8)
+    lanes = values.reshape(-1, stream.lanes)
+    if stream.dtype.bitwidth() in (8, 16, 32):  # whole bytes need no bits
+        packed = np.ascontiguousarray(lanes.astype(f"<i{stream.dtype.bitwidth() // 8}")).view(np.uint8)
+    else:
+        packed = np.packbits(to_bits(lanes, stream.dtype).reshape(-1, stream.width), axis=-1, bitorder="little")
+    words = -(-stream.padded_width // 32)
+    raw = np.zeros((len(lanes), words * 4), dtype=np.uint8)
     raw[:, : packed.shape[1]] = packed
     return raw.view("<u4")
 
