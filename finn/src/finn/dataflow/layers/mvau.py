@@ -26,8 +26,8 @@ class MVAU(Layer):
     None; then the result is the accumulator. bias (FINN's ActVal) is added to the count of thresholds.
     SIMD inputs and PE outputs per cycle (Blott et al. 2018, arXiv:1809.04570); bipolar times bipolar is XNOR and
     popcount.
-    ram_style : of the weight memory. resType, mem_mode and runtime_writeable_weights are FINN's: a configuration file may
-    give the values that describe this implementation (LUTs, constants on the chip), no others.
+    ram_style : of the weight memory. resType, mem_mode and runtime_writeable_weights are FINN's attributes; only the
+    values that describe this implementation (LUTs, constants on the chip) are accepted.
     """
 
     former_names = ("MatrixVectorActivation", "StreamingFCLayer_Batch")
