@@ -20,8 +20,8 @@ OLDEST = (5, 6)
 MODEL_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint")
 CXX_FLAGS = ("-std=gnu++17", "-fPIC", "-w", "-faligned-new", "-pthread")
 SMALL = 2_000_000
-"""Characters of generated C++ up to which -O2 is used. It simulates a fifth faster than -O1, but a fully unfolded design
-would take minutes to compile."""
+"""Characters of generated C++ up to which -O2 is used: a fifth faster than -O1, but minutes to compile for a fully
+unfolded design."""
 DEFINES = ("-DVERILATOR=1", "-DVM_SC=0", "-DVM_COVERAGE=0", "-DVM_TIMING=0")
 
 
