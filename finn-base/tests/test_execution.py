@@ -300,7 +300,8 @@ def test_float64_operators_equal_the_reference_evaluator(mlp: ModelWrapper) -> N
         if value is not None and value.dtype == np.float32:
             wide.set_initializer(tensor.name, value.astype(np.float64))
     expected = ReferenceEvaluator(wide.model).run(["values"], {"x": x})[0]
-    np.testing.assert_allclose(execute_onnx_float64(mlp, {"x": x})["values"], expected, rtol=1e-12)
+    found = execute_onnx_float64(mlp, {"x": x})["values"]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)  # the order of sums differs
 
 
 @settings(max_examples=30, deadline=None)

@@ -59,9 +59,8 @@ def export_qonnx(
       hardware. Scaling them, as in ``x / 255``, is then a part of ``module``.
     - ``top_k``: append TopK over the last axis; ``global_out`` is then int64, shape ``(..., top_k)``: the indices of
       the largest scores, largest first, the lower index first where two are equal.
-    - ``samples``: shape ``(N, *input_shape[1:])``; the inputs to compare with. Random ones if not given: uniform over
-      ``input_datatype``, else normally distributed.
-    - ``tolerance``: largest accepted difference of a score, relative to the largest score, if that is above 1.
+    - ``samples``: shape ``(N, *input_shape[1:])``, to compare with; else random, uniform over ``input_datatype``.
+    - ``tolerance``: largest accepted difference of a score, relative to the largest score if that is above 1.
 
     Raises :class:`ExportError` if PyTorch or Brevitas is missing, an argument is out of range, or a sample differs;
     nothing is written then.

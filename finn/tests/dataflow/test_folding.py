@@ -138,8 +138,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "folding that is no integer": (
         {"MVAU_0": {"PE": 2.0}},
-        "layer MVAU_0: MVAU: PE=2.0 does not divide MH=12 (each cycle has to do the same number of MH elements). "
-        "Remedy: use one of 1, 2, 3, 4, 6, 12",
+        "layer MVAU_0: MVAU: PE=2.0 is no integer. Remedy: use one of 1, 2, 3, 4, 6, 12",
     ),
     "unknown attribute": (
         {"LabelSelect_0": {"SIMD": 1}},

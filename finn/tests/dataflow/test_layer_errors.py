@@ -39,8 +39,7 @@ ERRORS: dict[str, tuple[Callable[[], Layer], str]] = {
     ),
     "PE of True": (
         lambda: mvau(PE=True),
-        "MVAU: PE=True does not divide MH=6 (each cycle has to do the same number of MH elements). "
-        "Remedy: use one of 1, 2, 3, 6",
+        "MVAU: PE=True is no integer. Remedy: use one of 1, 2, 3, 6",
     ),
     "style": (
         lambda: mvau(ram_style="ultra"),

@@ -118,3 +118,12 @@ def test_second_network_output() -> None:
         split(network(nodes, inputs=("q",), outputs=("y", "z")))
     assert error.value.what == "the network has 1 inputs and 2 outputs"
     assert error.value.why == "one of each is supported"
+
+
+def test_branch_past_the_accelerator() -> None:
+    nodes = [node("Sin", "x", to="s"), node("Floor", "s", to="q"), node("MatMul", "q", "w", to="m")]
+    nodes += [node("Add", "m", "s", to="y")]
+    with pytest.raises(DataflowError) as error:
+        split(network(nodes))
+    assert error.value.what.endswith("which comes from in front of the hardware layers, behind them")
+    assert error.value.remedy == "residual branches are not supported yet; remove the branch"

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finn.rtl import Design, verilator, write_testbench
+from finn.core.datatype import DataType
+from finn.dataflow.graph import make_model
+from finn.dataflow.layers import MVAU
+from finn.rtl import Design, stitch, verilator, write_testbench
 from finn.rtl.verilator import compiler
 
 RUNTIME = ("verilated.cpp", "verilated_timing.cpp", "verilated_threads.cpp")
@@ -72,3 +75,14 @@ def test_the_text_says_how_to_run_it(folder: Path) -> None:
     text = (folder / "demo_tb.sv").read_text()
     assert "verilator --binary --timing -Wno-fatal --top-module demo_tb $(cat all_verilog_srcs.txt) demo_tb.sv" in text
     assert "$ xvlog -sv $(cat all_verilog_srcs.txt) demo_tb.sv && xelab demo_tb -R" in text
+
+
+def test_wide_layers_elaborate_without_optimisation(tmp_path: Path) -> None:
+    """Several levels of sums in many PEs: Verilator inlines differently below -O3."""
+    weights, bipolar = np.ones((98, 16), dtype=np.int64), DataType["BIPOLAR"]
+    layer = MVAU((1, 98), bipolar, weights, bipolar, DataType["INT9"], SIMD=49, PE=16)
+    design = stitch(make_model([("MVAU_0", layer)]), "wide")
+    design.write(tmp_path)
+    sources = (tmp_path / "all_verilog_srcs.txt").read_text().split()
+    done = verilator().run(["--cc", "-Wno-fatal", "--Mdir", "obj", "--top-module", "wide", *sources], tmp_path)
+    assert done.returncode == 0, done.stderr

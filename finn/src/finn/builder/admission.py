@@ -61,7 +61,7 @@ def _check_shape(value: onnx.ValueInfoProto) -> None:
     if any(isinstance(size, str) for size in sizes):
         why = "hardware is built for one fixed shape"
         raise NetworkError(f"the input has the dynamic shape {shown}", where=where, why=why, remedy=remedy)
-    if any(size == 0 for size in sizes):
+    if any(isinstance(size, int) and size <= 0 for size in sizes):
         raise NetworkError(f"the input has no elements: its shape is {shown}", where=where, remedy=remedy)
 
 
@@ -74,7 +74,11 @@ def _check_numbers(tensor: onnx.TensorProto) -> None:
         )
     if tensor.data_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16):
         return
-    bad = int(np.isnan(numpy_helper.to_array(tensor)).sum())
+    try:
+        bad = int(np.isnan(numpy_helper.to_array(tensor)).sum())
+    except ValueError as error:
+        remedy = "export or copy the .onnx file again"
+        raise NetworkError("the file is damaged", where=where, why=str(error), remedy=remedy) from error
     if bad:
         what = f"{bad} of {int(np.prod(tensor.dims))} values are NaN"
         raise NetworkError(

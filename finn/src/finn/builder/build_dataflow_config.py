@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -112,7 +112,7 @@ class DataflowBuildConfig(BaseModel):
 
     output_dir: str = Field(min_length=1)
     """Directory that all products are written to; it is created if it does not exist."""
-    synth_clk_period_ns: PositiveFloat
+    synth_clk_period_ns: Annotated[PositiveFloat, Field(allow_inf_nan=False)]
     """Clock period that the design is made for, in ns."""
     generate_outputs: list[DataflowOutputType]
     """The products that the build makes; a step whose product is not in the list does nothing."""
@@ -332,7 +332,10 @@ def _load(filename: str, key: str) -> np.ndarray:
     import numpy as np
 
     try:
-        return cast("np.ndarray", np.load(filename, allow_pickle=False))
+        found = np.load(filename, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            raise ValueError("it is an archive of arrays (.npz)")
+        return found
     except (OSError, ValueError, EOFError) as error:
         remedy = f"write it with numpy.save, or set {key!r}"
         raise VerificationError(

@@ -71,6 +71,8 @@ SIMULATED = (VerificationStepType.NODE_BY_NODE_RTLSIM, VerificationStepType.STIT
 
 def check(cfg: DataflowBuildConfig, steps: list[str]) -> None:
     """Raise `BuildError` that names every missing tool and what asks for it. steps: canonical names."""
+    if (name := cfg.part()) is not None:
+        part(name)  # refuses what is no part or board before the first step
     missing: dict[str, tuple[ToolStatus, list[str]]] = {}
     for tool, reason in _needed(cfg, steps):
         status = tool.status()

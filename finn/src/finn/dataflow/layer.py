@@ -176,7 +176,12 @@ class Layer(ABC):
 
     def _check_folding(self, name: str, factor: int, of: str) -> None:
         size = getattr(self, of)
-        if type(factor) is not int or factor < 1 or size % factor:
+        if type(factor) is not int:
+            raise LayerError(
+                f"{type(self).__name__}: {name}={factor!r} is no integer",
+                remedy=f"use one of {', '.join(map(str, divisors(size)))}",
+            )
+        if factor < 1 or size % factor:
             raise LayerError(
                 f"{type(self).__name__}: {name}={factor} does not divide {of}={size}",
                 why=f"each cycle has to do the same number of {of} elements",

@@ -82,6 +82,7 @@ def create_dataflow_partition(model: ModelWrapper, filename: str = "partition_0.
     (source,), (sink,) = dict.fromkeys(inputs), dict.fromkeys(outputs)
     before = _between(model, model.graph.input[0].name, source, hardware)
     after = _between(model, sink, model.graph.output[0].name, hardware)
+    _check_after(model, after)
     parent = _subgraph(model, model.graph.input[0].name, model.graph.output[0].name, [*before, *after])
     call = helper.make_node(
         "StreamingDataflowPartition", [source], [sink], "StreamingDataflowPartition_0", domain=DOMAIN, model=filename
@@ -93,6 +94,20 @@ def create_dataflow_partition(model: ModelWrapper, filename: str = "partition_0.
         _subgraph(model, model.graph.input[0].name, source, before) if before else None,
         _subgraph(model, sink, model.graph.output[0].name, after) if after else None,
     )
+
+
+def _check_after(model: ModelWrapper, after: list[NodeProto]) -> None:
+    """Raise DataflowError if the host reads, behind the layers, what comes from in front of them."""
+    inputs = {t.name for t in model.graph.input}
+    for node in after:
+        for tensor in node.input:
+            if tensor in inputs:
+                raise DataflowError(
+                    f"{node.op_type} needs '{tensor}', which comes from in front of the hardware layers, behind them",
+                    where=f"node {node.name}",
+                    why="a branch passes the accelerator, and one tensor goes in and one comes out",
+                    remedy="residual branches are not supported yet; remove the branch",
+                )
 
 
 def _check_cut(model: ModelWrapper, inputs: list[str], outputs: list[str]) -> None:

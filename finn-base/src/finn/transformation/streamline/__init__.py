@@ -17,6 +17,8 @@ from finn.transformation.streamline.propagation import Propagation
 from finn.transformation.streamline.report import Diagnostic, StreamlineError, StreamlineReport, TensorFact
 from finn.transformation.streamline.rules import DEFAULT, QUANTIZERS, RULES
 
+QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
 __all__ = ["Diagnostic", "Streamline", "StreamlineError", "StreamlineReport", "TensorFact", "streamline"]
 
 
@@ -30,6 +32,9 @@ def streamline(model: ModelWrapper, max_multithreshold_bit_width: int = 8) -> St
     """
     p = Propagation(model, max_multithreshold_bit_width)
     quantizers = any(n.op_type in QUANTIZERS for n in model.graph.node)
+    if any(n.op_type in QDQ for n in model.graph.node):
+        why, remedy = "QuantizeLinear and DequantizeLinear are not supported yet", "export the network as QONNX"
+        raise StreamlineError([Diagnostic("", "", why, remedy)])
     if not quantizers and not any(model.get_tensor_datatype(i.name).is_integer() for i in model.graph.input):
         raise StreamlineError([Diagnostic("", "", "nothing is quantized", "train and export with quantizers (QONNX)")])
     p.run(RULES, DEFAULT)
