@@ -87,3 +87,10 @@ def test_every_tensor_if_asked(verified: Any) -> None:
 def test_samples_of_another_shape_with_as_many_elements(verified: Any) -> None:
     np.save(verified.path / "input.npy", np.load(verified.path / "input.npy").reshape(SAMPLES, 1, 2, 4))
     assert build_dataflow_directory(str(verified.path)) == 0
+
+
+def test_verification_whose_step_does_not_run_is_named(verified: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    verified.write(stop_step="step_tidy_up")
+    assert build_dataflow_directory(str(verified.path)) == 0
+    text = "Note: streamlined_python was not verified: its step is not among the steps of this build\n"
+    assert capsys.readouterr().out == text

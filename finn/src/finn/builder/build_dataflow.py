@@ -192,6 +192,8 @@ class _Build:
         return self.cfg.asks_for(outputs[report])
 
     def _verdict(self) -> int:
+        for step in verification.missing(self.cfg):
+            log.warning("%s was not verified: its step is not among the steps of this build", step)
         failed = verification.failed(self.cfg)
         if not failed:
             return 0

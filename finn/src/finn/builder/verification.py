@@ -125,6 +125,12 @@ def failed(cfg: DataflowBuildConfig) -> list[str]:
     return [step.value for step in cfg.verify_steps or [] if any(directory.glob(f"verify_{step.value}_*_FAIL.np[yz]"))]
 
 
+def missing(cfg: DataflowBuildConfig) -> list[str]:
+    """The verification steps that are asked for and of which no sample is saved."""
+    directory = cfg.path("verification_output")
+    return [s.value for s in cfg.verify_steps or [] if not any(directory.glob(f"verify_{s.value}_*.np[yz]"))]
+
+
 def forget(cfg: DataflowBuildConfig, step: VerificationStepType) -> None:
     """Remove what an earlier run of `step` saved."""
     for old in cfg.path("verification_output").glob(f"verify_{step.value}_*.np[yz]"):
