@@ -8,6 +8,7 @@ from pathlib import Path
 
 from finn.core.errors import ConfigError
 from finn.core.modelwrapper import ModelWrapper
+from finn.custom_op.general import QDQ, QONNX_QUANTIZERS
 from finn.transformation.fold_constants import FoldConstants
 from finn.transformation.general import (
     GiveReadableTensorNames,
@@ -18,8 +19,6 @@ from finn.transformation.general import (
 )
 from finn.transformation.infer_shapes import InferShapes, require_static_shapes
 from finn.transformation.remove import RemoveUnusedNodes
-
-_QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear")
 
 
 def cleanup_model(
@@ -37,7 +36,7 @@ def cleanup_model(
         RemoveStaticGraphInputs(),
         InferShapes(),
         GiveUniqueParameterTensors(),
-        FoldConstants(exclude_op_types=_QUANTIZERS if preserve_qnt_ops else None),
+        FoldConstants(exclude_op_types=QONNX_QUANTIZERS | QDQ if preserve_qnt_ops else None),
         RemoveUnusedNodes(),
         RemoveUnusedTensors(),
         GiveUniqueNodeNames(),

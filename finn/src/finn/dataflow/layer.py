@@ -149,6 +149,9 @@ class Layer(ABC):
     former_names: ClassVar[tuple[str, ...]] = ()
     """What FINN called nodes of this layer; accepted in configuration files."""
 
+    joins: ClassVar[bool] = False
+    """Whether it only joins other layers, as FIFOs and width converters do."""
+
     inFIFODepths: tuple[int, ...] = field(default=(2,), kw_only=True, metadata={"config": True})
     outFIFODepths: tuple[int, ...] = field(default=(2,), kw_only=True, metadata={"config": True})
 

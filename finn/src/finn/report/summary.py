@@ -11,21 +11,16 @@ if TYPE_CHECKING:
     from finn.dataflow.layer import Layer
 
 COLUMNS = ("layer", "folding", "cycles", "LUT", "BRAM_18K", "DSP")
-GROUPED = ("StreamingFIFO", "StreamingDataWidthConverter")
-"""Kinds of layers that share one row."""
 
 
 def layer_rows(layers: Mapping[str, Layer], part: str | None) -> list[tuple[str, ...]]:
-    """One row per layer in the order of `COLUMNS`; the layers of each kind in `GROUPED` share one, at the end."""
+    """One row per layer in the order of `COLUMNS`; those of a kind that only joins others share one, at the end."""
     rows = [
-        _row(name, _folding(layer), layer.cycles, [layer], part)
-        for name, layer in layers.items()
-        if type(layer).__name__ not in GROUPED
+        _row(name, _folding(layer), layer.cycles, [layer], part) for name, layer in layers.items() if not layer.joins
     ]
-    for kind in GROUPED:
+    for kind in dict.fromkeys(type(layer).__name__ for layer in layers.values() if layer.joins):
         group = [layer for layer in layers.values() if type(layer).__name__ == kind]
-        if group:
-            rows.append(_row(f"{len(group)} x {kind}", "", max(layer.cycles for layer in group), group, part))
+        rows.append(_row(f"{len(group)} x {kind}", "", max(layer.cycles for layer in group), group, part))
     return rows
 
 

@@ -12,4 +12,10 @@ custom_op: dict[str, type[CustomOp]] = {
     "Quant": Quant,
 }
 
-__all__ = ["BipolarQuant", "IntQuant", "MultiThreshold", "Quant", "custom_op"]
+QONNX_QUANTIZERS = frozenset({"BipolarQuant", "IntQuant", "Quant"})
+"""The operators of QONNX that quantize a float tensor."""
+
+QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
+"""The operators of ONNX itself that do."""
+
+__all__ = ["QDQ", "QONNX_QUANTIZERS", "BipolarQuant", "IntQuant", "MultiThreshold", "Quant", "custom_op"]

@@ -20,6 +20,7 @@ from onnx import NodeProto, helper
 from finn.analysis.ranges import narrowest_weight_type
 from finn.core.datatype import BaseDataType
 from finn.core.modelwrapper import ModelWrapper
+from finn.custom_op.general import QONNX_QUANTIZERS
 from finn.transformation.base import Transformation
 from finn.transformation.streamline.graph import CUSTOM_DOMAIN
 from finn.transformation.streamline.propagation import Propagation, attributes_of
@@ -31,8 +32,6 @@ from finn.transformation.streamline.values import QuantizedConstant, column
 
 Array = npt.NDArray[Any]
 Filter = Callable[[ModelWrapper, NodeProto], bool]
-
-CONVERTED = frozenset({"Quant", "IntQuant", "BipolarQuant"})
 
 
 def default_filter_function_generator(max_multithreshold_bit_width: int = 8) -> Filter:
@@ -89,10 +88,10 @@ class _Conversion:
             raise StreamlineError(self.view.report.diagnostics)
 
     def _convert(self, node: NodeProto) -> None:
-        if node.op_type in CONVERTED and self.model.get_initializer(node.input[0]) is not None:
+        if node.op_type in QONNX_QUANTIZERS and self.model.get_initializer(node.input[0]) is not None:
             array = self.view.constant(node.input[0], "weight tensor")
             self.weights[node.output[0]] = quantized_constant(array, QUANTIZERS[node.op_type](self.view, node))
-        elif node.op_type in CONVERTED and self.accept(self.model, node):
+        elif node.op_type in QONNX_QUANTIZERS and self.accept(self.model, node):
             self._activation(node, QUANTIZERS[node.op_type](self.view, node))
         elif node.op_type == "Transpose" and node.input[0] in self.weights:
             w, perm = self.weights[node.input[0]], attributes_of(node).get("perm")

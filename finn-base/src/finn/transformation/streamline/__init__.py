@@ -11,13 +11,12 @@ Networks", arXiv:1709.04060.
 from __future__ import annotations
 
 from finn.core.modelwrapper import ModelWrapper
+from finn.custom_op.general import QDQ
 from finn.transformation.base import Transformation
 from finn.transformation.streamline.graph import CUSTOM_DOMAIN
 from finn.transformation.streamline.propagation import Propagation
 from finn.transformation.streamline.report import Diagnostic, StreamlineError, StreamlineReport, TensorFact
 from finn.transformation.streamline.rules import DEFAULT, QUANTIZERS, RULES
-
-QDQ = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 __all__ = ["Diagnostic", "Streamline", "StreamlineError", "StreamlineReport", "TensorFact", "streamline"]
 

@@ -17,6 +17,8 @@ DEEPEST_LUTRAM = 256
 class StreamingFIFO(Layer):
     """Hold up to `depth` beats of a stream. depth >= 4 passes one beat per cycle (a place is free again after 3)."""
 
+    joins = True
+
     shape: tuple[int, ...]
     dtype: BaseDataType
     lanes: int

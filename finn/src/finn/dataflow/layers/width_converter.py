@@ -19,6 +19,8 @@ class StreamingDataWidthConverter(Layer):
     Both divide the last axis of `shape`.
     """
 
+    joins = True
+
     shape: tuple[int, ...]
     dtype: BaseDataType
     in_lanes: int
