@@ -301,7 +301,15 @@ def test_float64_operators_equal_the_reference_evaluator(mlp: ModelWrapper) -> N
             wide.set_initializer(tensor.name, value.astype(np.float64))
     expected = ReferenceEvaluator(wide.model).run(["values"], {"x": x})[0]
     found = execute_onnx_float64(mlp, {"x": x})["values"]
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)  # the order of sums differs
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_default_epsilon_is_a_float32() -> None:
+    """Of a small variance the difference to the double 1e-5 shows."""
+    node = helper.make_node("BatchNormalization", ["x", "g", "b", "m", "v"], ["y"])
+    one, zero = np.ones(1), np.zeros(1)
+    (y,) = numpy_ops.run_node(node, [np.ones((1, 1)), one, zero, zero, np.array([1e-3])], 15)
+    assert y.item() == 1 / np.sqrt(1e-3 + float(np.float32(1e-5)))
 
 
 @settings(max_examples=30, deadline=None)

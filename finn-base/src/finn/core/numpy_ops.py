@@ -22,6 +22,9 @@ Inputs = Sequence[Array | None]
 Attributes = dict[str, Any]
 Kernel = Callable[[Inputs, Attributes, int], tuple[Array, ...]]
 
+BATCHNORM_EPSILON = float(np.float32(1e-5))
+"""The default of BatchNormalization: ONNX attributes are float32, so it is not the double 1e-5."""
+
 
 def run_node(node: NodeProto, inputs: Inputs, opset: int) -> tuple[Array, ...]:
     """The outputs of a standard node. ExecutionError names the node if the inputs do not fit."""
@@ -109,7 +112,7 @@ def _batch_normalization(inputs: Inputs, attributes: Attributes, opset: int) -> 
     if attributes.get("training_mode"):
         raise ValueError("training mode is not supported")
     shape = [1, -1] + [1] * (x.ndim - 2)
-    factor = scale / np.sqrt(var + attributes.get("epsilon", 1e-5))
+    factor = scale / np.sqrt(var + attributes.get("epsilon", BATCHNORM_EPSILON))
     return ((x - mean.reshape(shape)) * factor.reshape(shape) + bias.reshape(shape),)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from finn.core.numpy_ops import BATCHNORM_EPSILON
 from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, Var, op, require, rule
 
 x, y = Var("x"), Var("y")
@@ -72,7 +73,7 @@ def batchnorm_to_affine(
     gamma, b, mean, var = (np.asarray(c, np.float64) for c in (gamma, b, mean, var))
     if np.any(var < 0):
         raise NoMatch("a variance is negative")
-    scale = gamma / np.sqrt(var + bn.attributes.get("epsilon", 1e-5))
+    scale = gamma / np.sqrt(var + bn.attributes.get("epsilon", BATCHNORM_EPSILON))
     return op.Add(op.Mul(x, over_channels(scale, x)), over_channels(b - mean * scale, x))
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
+from finn.core.numpy_ops import BATCHNORM_EPSILON
+
 Array = npt.NDArray[Any]
 Attributes = Mapping[str, Any]
 
@@ -84,7 +86,7 @@ def subtract(attributes: Attributes, data: int) -> Elementwise:
 
 def batch_normalization(attributes: Attributes, data: int) -> Elementwise:
     """As onnxruntime orders it: a = gamma / sqrt(var + epsilon); y = x * a + (beta - mean * a)."""
-    epsilon = attributes.get("epsilon", 1e-5)
+    epsilon = attributes.get("epsilon", BATCHNORM_EPSILON)
 
     def affine(gamma: Array, beta: Array, mean: Array, var: Array) -> tuple[Array, Array]:
         a = gamma / np.sqrt(var + np.asarray(epsilon, var.dtype))
