@@ -211,7 +211,7 @@ def test_domains_are_normalised() -> None:
     imports = [helper.make_opsetid("", 13), helper.make_opsetid("qonnx.custom_op.general", 2)]
     model = ModelWrapper(helper.make_model(graph, opset_imports=imports, ir_version=10))
     assert model.graph.node[0].domain == "finn.custom_op.general"
-    assert model.get_opset_imports() == {"": 13, "finn.custom_op.general": 1}
+    assert model.get_opset_imports() == {"": 13, "finn.custom_op.general": 2}
     assert len(model.get_finn_nodes()) == 1
     assert model.get_non_finn_nodes() == []
 

@@ -8,8 +8,14 @@ from finn.core.index import subgraphs
 
 GENERAL = "finn.custom_op.general"
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"})
-ALIASES = {"finn": GENERAL, "qonnx.custom_op.general": GENERAL, "onnx.brevitas": GENERAL}
-"""Domains of published models that mean the operators of `finn.custom_op.general`."""
+CHANNELS_LAST = "finn.custom_op.channels_last"
+ALIASES = {
+    "finn": GENERAL,
+    "qonnx.custom_op.general": GENERAL,
+    "onnx.brevitas": GENERAL,
+    "qonnx.custom_op.channels_last": CHANNELS_LAST,
+}
+"""Domains of published models, and the domains of ours that they mean."""
 
 
 def is_custom_domain(domain: str) -> bool:
@@ -24,17 +30,22 @@ def normalise_domains(model: ModelProto) -> None:
     while nodes:
         node = nodes.pop()
         if node.domain in ALIASES:
-            node.domain = _fpgadataflow_or_general(node)
+            node.domain = _of_ours(node)
         used.add(node.domain)
         nodes += [inner for body in subgraphs(node) for inner in body.node]
-    for entry in [entry for entry in model.opset_import if entry.domain in ALIASES]:
-        model.opset_import.remove(entry)
-    imported = {entry.domain for entry in model.opset_import}
-    for domain in sorted(used - imported - STANDARD_DOMAINS):
-        model.opset_import.append(helper.make_opsetid(domain, 1))
+    for entry in model.opset_import:
+        entry.domain = ALIASES.get(entry.domain, entry.domain)
+    versions: dict[str, int] = {}
+    for entry in model.opset_import:
+        versions[entry.domain] = max(entry.version, versions.get(entry.domain, 1))
+    for domain in sorted(used - versions.keys() - STANDARD_DOMAINS):
+        versions[domain] = 1
+    if len(versions) != len(model.opset_import):
+        del model.opset_import[:]
+        model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in versions.items())
 
 
-def _fpgadataflow_or_general(node: NodeProto) -> str:
+def _of_ours(node: NodeProto) -> str:
     """Before 2020 all of FINN's operators had the domain "finn"; the hardware layers said so in an attribute."""
     hardware = any(a.name == "backend" and a.s == b"fpgadataflow" for a in node.attribute)
-    return "finn.custom_op.fpgadataflow" if node.domain == "finn" and hardware else GENERAL
+    return "finn.custom_op.fpgadataflow" if node.domain == "finn" and hardware else ALIASES[node.domain]

@@ -2,16 +2,16 @@
 
 The tables belong to a `ModelWrapper`. Other code may edit the GraphProto directly, at any time, so every look-up first
 checks that its answer still describes the graph. What was found is checked alone: it has to be where it was, under the
-same name. That something is absent, or that a list of readers is complete, needs a walk over identities and hashes of
-all entries, at the speed of C loops (0.2 us per node). Code that edits only through the wrapper saves all these checks
-with `ModelWrapper.trusted_index()`.
+same name. That something is absent, or that a list of readers is complete, needs a walk over the identities and tensor
+names of all nodes, at the speed of C loops (0.4 us per node). Code that edits only through the wrapper saves all these
+checks with `ModelWrapper.trusted_index()`.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from onnx import AttributeProto, GraphProto, NodeProto
 
@@ -54,6 +54,50 @@ def captured(body: GraphProto) -> list[str]:
     return list(dict.fromkeys(name for name in wanted if name not in own))
 
 
+class Places:
+    """Where the entries of a list are, while it grows and shrinks.
+
+    An entry is looked for near where it was when the places were noted, moved as far as the entry found last: edits
+    that walk through a graph find their entries at once, wherever they insert and remove.
+    """
+
+    def __init__(self) -> None:
+        self._noted: dict[int, int] = {}
+        self._drift = 0
+
+    def forget(self) -> None:
+        """Note the places again at the next search."""
+        self._noted = {}
+
+    def note(self, entry: object, index: int) -> None:
+        """Remember where a new entry is."""
+        self._noted[id(entry)] = index - self._drift
+
+    def of(self, entry: object, entries: Sequence[object]) -> int | None:
+        """The index of this very entry (not of an equal one) in `entries`, or None."""
+        if id(entry) not in self._noted:
+            self._noted = {id(e): i for i, e in enumerate(entries)}
+            self._drift = 0
+        noted = self._noted.get(id(entry))
+        if noted is None:
+            return None
+        start = min(max(noted + self._drift, 0), len(entries))
+        for index in _outwards(start, len(entries)):
+            if entries[index] is entry:
+                self._drift = index - noted
+                return index
+        return None
+
+
+def _outwards(start: int, stop: int) -> Iterator[int]:
+    """The indices below `stop`, nearest to `start` first."""
+    for offset in range(max(start, stop - start) + 1):
+        if start + offset < stop:
+            yield start + offset
+        if offset and offset <= start:
+            yield start - offset
+
+
 class Table(Generic[T]):
     """Entries of one repeated field by name."""
 
@@ -62,13 +106,13 @@ class Table(Generic[T]):
         self._entries: list[T] = []
         self._names: list[str] = []
         self._by_name: dict[str, T] = {}
-        self._place: dict[str, int] = {}  # empty: to be made again
+        self._places = Places()
 
     def _rebuild(self) -> None:
         self._entries = list(self._container())
         self._names = list(map(self._key, self._entries))
         self._by_name = dict(zip(reversed(self._names), reversed(self._entries), strict=True))
-        self._place = {}
+        self._places.forget()
 
     def refresh(self, trust: bool) -> None:
         """Make the table describe the graph; `trust` says that only appends and deletions have to be noticed."""
@@ -90,9 +134,8 @@ class Table(Generic[T]):
         entry, container = self._by_name.get(name), self._container()
         if entry is None or len(container) != len(self._entries):
             return False
-        if not self._place:
-            self._place = {n: len(self._names) - 1 - i for i, n in enumerate(reversed(self._names))}
-        return container[self._place[name]] is entry and self._key(entry) == name
+        place = self._places.of(entry, self._entries)
+        return place is not None and container[place] is entry and self._key(entry) == name
 
     def names(self, trust: bool) -> list[str]:
         """All names, in the order of the graph."""
@@ -103,8 +146,7 @@ class Table(Generic[T]):
         """A new entry at the end; the caller gives it that name."""
         self.refresh(trust=True)
         entry = self._container().add()
-        if self._place:
-            self._place.setdefault(name, len(self._entries))
+        self._places.note(entry, len(self._entries))
         self._entries.append(entry)
         self._names.append(name)
         self._by_name.setdefault(name, entry)
@@ -113,14 +155,30 @@ class Table(Generic[T]):
     def remove(self, names: Iterable[str], trust: bool) -> None:
         """Remove every entry that has one of these names."""
         self.refresh(trust)
-        container = self._container()
+        unique = len(self._by_name) == len(self._entries)
         for name in names:
-            while name in self._by_name:
-                position = self._names.index(name)
-                del container[position], self._entries[position], self._names[position]
-                self._place = {}
-                if name not in self._names:
-                    del self._by_name[name]
+            while (entry := self._by_name.pop(name, None)) is not None:
+                place = self._places.of(entry, self._entries)
+                if place is not None:
+                    del self._container()[place], self._entries[place], self._names[place]
+                if not unique and name in self._names:
+                    self._by_name[name] = self._entries[self._names.index(name)]
+
+
+class Wires(NamedTuple):
+    """What a node reads and writes. reads: `reads(node)`, with what bodies of control flow capture."""
+
+    inputs: list[str]
+    outputs: list[str]
+    reads: list[str]
+    has_body: bool
+
+    @classmethod
+    def of(cls, node: NodeProto) -> Wires:
+        inputs = list(node.input)
+        has_body = any(True for _ in subgraphs(node))
+        wanted = reads(node) if has_body else [name for name in inputs if name]
+        return cls(inputs, list(node.output), wanted, has_body)
 
 
 class Links:
@@ -129,9 +187,10 @@ class Links:
     def __init__(self, graph: Callable[[], GraphProto]) -> None:
         self._graph = graph
         self._nodes: list[NodeProto] = []
-        self._wiring: list[tuple[list[str], list[str]]] = []
-        self._signatures: list[int] = []
-        self._place: dict[int, int] = {}  # empty: to be made again
+        self._inputs: list[Iterable[str]] = []  # the containers themselves: comparing them is the cheapest check
+        self._outputs: list[Iterable[str]] = []
+        self._wiring: list[Wires] = []
+        self._places = Places()
         self._producers: dict[str, NodeProto] = {}
         self._consumers: dict[str, list[NodeProto]] = {}
 
@@ -141,63 +200,53 @@ class Links:
 
     def refresh(self, trust: bool) -> None:
         """Make the tables describe the graph; `trust` as for `Table.refresh`."""
-        nodes = self._graph().node
-        same = len(nodes) == len(self._nodes)
-        if same and not trust:
-            same = all(map(operator.is_, nodes, self._nodes)) and self._wires_are_the_same()
-        if not same:
+        if not self._same_nodes(trust) or not (trust or (self._same_inputs() and self._same_outputs())):
             self._rebuild()
 
-    def _wires_are_the_same(self) -> bool:
-        """Hashing the serialized nodes is ten times faster than reading the names of their tensors."""
-        now = self._sign(self._nodes)
-        if now != self._signatures:
-            changed = [i for i, (new, old) in enumerate(zip(now, self._signatures, strict=True)) if new != old]
-            if any(self._wires([self._nodes[i]])[0] != self._wiring[i] for i in changed):
-                return False
-            self._signatures = now  # attributes or names of nodes are other, the wires are not
-        return True
+    def _same_nodes(self, trust: bool) -> bool:
+        nodes = self._graph().node
+        return len(nodes) == len(self._nodes) and (trust or all(map(operator.is_, nodes, self._nodes)))
 
-    @staticmethod
-    def _sign(nodes: Iterable[NodeProto]) -> list[int]:
-        return list(map(hash, map(NodeProto.SerializePartialToString, nodes)))
+    def _same_inputs(self) -> bool:
+        known = (wires.inputs for wires in self._wiring)
+        same = all(map(operator.eq, self._inputs, known))
+        return same and all(reads(n) == w.reads for n, w in zip(self._nodes, self._wiring, strict=True) if w.has_body)
 
-    @staticmethod
-    def _wires(nodes: Iterable[NodeProto]) -> list[tuple[list[str], list[str]]]:
-        return [(reads(node) if len(node.attribute) else list(node.input), list(node.output)) for node in nodes]
+    def _same_outputs(self) -> bool:
+        return all(map(operator.eq, self._outputs, (wires.outputs for wires in self._wiring)))
 
     def _rebuild(self) -> None:
         self._nodes = list(self._graph().node)
-        self._wiring = self._wires(self._nodes)
-        self._signatures = self._sign(self._nodes)
-        self._place = {}
+        self._inputs = [node.input for node in self._nodes]
+        self._outputs = [node.output for node in self._nodes]
+        self._wiring = list(map(Wires.of, self._nodes))
+        self._places.forget()
         self._producers, self._consumers = {}, {}
-        for node, (inputs, outputs) in zip(self._nodes, self._wiring, strict=True):
-            for name in outputs:
+        for node, wires in zip(self._nodes, self._wiring, strict=True):
+            for name in wires.outputs:
                 if name:
                     self._producers.setdefault(name, node)
-            for name in inputs:
-                if name:
-                    self._consumers.setdefault(name, []).append(node)
+            for name in wires.reads:
+                self._consumers.setdefault(name, []).append(node)
 
     def producer(self, tensor: str, trust: bool) -> NodeProto | None:
         """The node that writes `tensor`, or None."""
-        if trust or not self._still_made(tensor):
-            self.refresh(trust)
+        if not self._same_nodes(trust) or not (trust or self._same_outputs()):
+            self._rebuild()
         return self._producers.get(tensor)
 
-    def _still_made(self, tensor: str) -> bool:
-        """Whether the known producer of `tensor` is in the graph where it was, and still writes it."""
+    def still_made(self, tensor: str) -> NodeProto | None:
+        """The known producer of `tensor` if it is in the graph where it was, and still writes it."""
         nodes, node = self._graph().node, self._producers.get(tensor)
         if node is None or len(nodes) != len(self._nodes):
-            return False
-        if not self._place:
-            self._place = {id(n): i for i, n in enumerate(self._nodes)}
-        return nodes[self._place[id(node)]] is node and tensor in node.output
+            return None
+        place = self._places.of(node, self._nodes)
+        return node if place is not None and nodes[place] is node and tensor in node.output else None
 
     def consumers(self, tensor: str, trust: bool) -> list[NodeProto]:
         """The readers of `tensor` in the order of the graph, once per use."""
-        self.refresh(trust)
+        if not self._same_nodes(trust) or not (trust or self._same_inputs()):
+            self._rebuild()
         return list(self._consumers.get(tensor, ()))
 
     def tensors(self, trust: bool) -> list[str]:
@@ -213,14 +262,15 @@ class Links:
         nodes = self._graph().node
         nodes.insert(index, node)
         new = nodes[index]
-        wires = self._wires([new])[0]
+        wires = Wires.of(new)
         self._nodes.insert(index, new)
-        self._place = {}
+        self._places.note(new, index)
+        self._inputs.insert(index, new.input)
+        self._outputs.insert(index, new.output)
         self._wiring.insert(index, wires)
-        self._signatures.insert(index, self._sign([new])[0])
-        for name in filter(None, wires[1]):
+        for name in filter(None, wires.outputs):
             self._producers.setdefault(name, new)
-        for name in filter(None, wires[0]):
+        for name in wires.reads:
             self._add_reader(name, new)
         return new
 
@@ -228,24 +278,24 @@ class Links:
         """Take this very node out of the graph."""
         self.refresh(trust=True)
         index = self.position(node)
-        inputs, outputs = self._wiring[index]
-        for name in outputs:
+        wires = self._wiring[index]
+        for name in wires.outputs:
             if self._producers.get(name) is node:
                 del self._producers[name]
-        for name in filter(None, inputs):
+        for name in wires.reads:
             self._drop_reader(name, node)
-        del self._graph().node[index], self._nodes[index], self._wiring[index], self._signatures[index]
-        self._place = {}
+        del self._graph().node[index], self._nodes[index], self._wiring[index]
+        del self._inputs[index], self._outputs[index]
 
     def set_input(self, node: NodeProto, position: int, tensor: str) -> None:
         """Let `node` read `tensor` at `position`."""
         self.refresh(trust=True)
         index = self.position(node)
-        for name in filter(None, self._wiring[index][0]):
+        for name in self._wiring[index].reads:
             self._drop_reader(name, node)
         node.input[position] = tensor
-        self._note(index, node)
-        for name in filter(None, self._wiring[index][0]):
+        self._wiring[index] = Wires.of(node)
+        for name in self._wiring[index].reads:
             self._add_reader(name, node)
 
     def set_output(self, node: NodeProto, position: int, tensor: str) -> None:
@@ -255,26 +305,21 @@ class Links:
         if self._producers.get(node.output[position]) is node:
             del self._producers[node.output[position]]
         node.output[position] = tensor
-        self._note(index, node)
+        self._wiring[index] = Wires.of(node)
         self._producers[tensor] = node
-
-    def _note(self, index: int, node: NodeProto) -> None:
-        self._wiring[index] = self._wires([node])[0]
-        self._signatures[index] = self._sign([node])[0]
 
     def position(self, node: NodeProto) -> int:
         """The index of this very node. ValueError if it is not in the graph."""
-        for index, other in enumerate(self._nodes):
-            if other is node:
-                return index
-        raise ValueError(f"node '{node.name}' ({node.op_type}) is not in this graph")
+        index = self._places.of(node, self._nodes)
+        if index is None:
+            raise ValueError(f"node '{node.name}' ({node.op_type}) is not in this graph")
+        return index
 
     def _add_reader(self, tensor: str, node: NodeProto) -> None:
         readers = self._consumers.setdefault(tensor, [])
         readers.append(node)
         if len(readers) > 1:
-            place = {id(n): i for i, n in enumerate(self._nodes)}
-            readers.sort(key=lambda reader: place[id(reader)])
+            readers.sort(key=self.position)
 
     def _drop_reader(self, tensor: str, node: NodeProto) -> None:
         readers = self._consumers.get(tensor, [])

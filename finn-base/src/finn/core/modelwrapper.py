@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import operator
 import os
 import tempfile
 import warnings
@@ -64,14 +65,14 @@ class ModelWrapper:
         def graph() -> GraphProto:
             return self._model_proto.graph
 
-        by_name = _get_name
+        by_name = operator.attrgetter("name")
         self._links = Links(graph)
         self._initializers: Table[TensorProto] = Table(lambda: graph().initializer, by_name)
         self._inputs: Table[ValueInfoProto] = Table(lambda: graph().input, by_name)
         self._outputs: Table[ValueInfoProto] = Table(lambda: graph().output, by_name)
         self._value_infos: Table[ValueInfoProto] = Table(lambda: graph().value_info, by_name)
         self._annotations: Table[TensorAnnotation] = Table(
-            lambda: graph().quantization_annotation, lambda entry: entry.tensor_name
+            lambda: graph().quantization_annotation, operator.attrgetter("tensor_name")
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModelWrapper:
@@ -405,7 +406,11 @@ class ModelWrapper:
     # -------------------------------------------------------------------------------------------------------- nodes
 
     def find_producer(self, tensor_name: str) -> NodeProto | None:
-        """The node that writes the tensor, or None."""
+        """The node that writes the tensor, or None (also for the name of a constant or a graph input)."""
+        if (node := self._links.still_made(tensor_name)) is not None:
+            return node
+        if self.has_initializer(tensor_name) or self.is_graph_input(tensor_name):
+            return None
         return self._links.producer(tensor_name, self._trust)
 
     def find_consumers(self, tensor_name: str) -> list[NodeProto]:
@@ -511,10 +516,6 @@ class ModelWrapper:
             for position, name in enumerate(node.input):
                 if name == old:
                     self.set_node_input(node, position, new)
-
-
-def _get_name(entry: TensorProto | ValueInfoProto) -> str:
-    return entry.name
 
 
 def _tensor(name: str) -> str:
