@@ -7,116 +7,14 @@ from __future__ import annotations
 
 import math
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
+from finn.core._base_datatype import BaseDataType, Number, as_float64, whole_within
+from finn.core._fractional import ArbPrecFloatType, FixedPointType, Float16Type, FloatType, ScaledIntType
 from finn.core.errors import ModelError, UnsupportedError
-
-Number = int | float
-
-
-class BaseDataType(ABC):
-    """A set of numbers with a canonical name. Types are equal if their names are; a type equals its name."""
-
-    @abstractmethod
-    def get_canonical_name(self) -> str:
-        """The name by which `DataType[name]` finds this type."""
-
-    @abstractmethod
-    def bitwidth(self) -> int:
-        """Bits of one value in hardware."""
-
-    @abstractmethod
-    def min(self) -> Number:
-        """The smallest value."""
-
-    @abstractmethod
-    def max(self) -> Number:
-        """The largest value."""
-
-    @abstractmethod
-    def is_integer(self) -> bool:
-        """Whether all values are integers."""
-
-    @abstractmethod
-    def get_num_possible_values(self) -> int:
-        """How many values there are. UnsupportedError for floating point."""
-
-    @abstractmethod
-    def get_hls_datatype_str(self) -> str:
-        """The C++ type of one value in HLS code."""
-
-    @abstractmethod
-    def to_numpy_dt(self) -> type[np.generic]:
-        """The narrowest NumPy type that holds every value. UnsupportedError beyond 64 bits."""
-
-    @abstractmethod
-    def _contains(self, values: np.ndarray) -> np.ndarray:
-        """Elementwise membership."""
-
-    @property
-    def name(self) -> str:
-        return self.get_canonical_name()
-
-    def allowed(self, value: Any) -> Any:
-        """Whether `value` belongs to the type: a bool for a scalar, a bool array for an array."""
-        array = np.asarray(value)
-        inside = self._contains(array)
-        return inside if isinstance(value, np.ndarray) and value.ndim > 0 else bool(inside)
-
-    def signed(self) -> bool:
-        return self.min() < 0
-
-    def is_fixed_point(self) -> bool:
-        return False
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, BaseDataType):
-            return self.name == other.name
-        return self.name == other if isinstance(other, str) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __str__(self) -> str:
-        return self.name
-
-    __repr__ = __str__
-
-
-class FloatType(BaseDataType):
-    """FLOAT32: what a tensor without annotation has."""
-
-    def get_canonical_name(self) -> str:
-        return "FLOAT32"
-
-    def bitwidth(self) -> int:
-        return 32
-
-    def min(self) -> Number:
-        return float(np.finfo(np.float32).min)
-
-    def max(self) -> Number:
-        return float(np.finfo(np.float32).max)
-
-    def is_integer(self) -> bool:
-        return False
-
-    def get_num_possible_values(self) -> int:
-        raise UnsupportedError("FLOAT32 has no useful number of values", remedy="test is_integer() first")
-
-    def get_hls_datatype_str(self) -> str:
-        return "float"
-
-    def to_numpy_dt(self) -> type[np.generic]:
-        return np.float32
-
-    def _contains(self, values: np.ndarray) -> np.ndarray:
-        return np.ones(values.shape, dtype=bool)
 
 
 class _Integer(BaseDataType):
@@ -141,8 +39,14 @@ class _Integer(BaseDataType):
         raise UnsupportedError(f"{self.name} does not fit any NumPy type", remedy="use at most 64 bits")
 
     def _contains(self, values: np.ndarray) -> np.ndarray:
-        inside = (values >= self.min()) & (values <= self.max())
-        return np.asarray(inside & (np.floor(values) == values) if values.dtype.kind == "f" else inside)
+        low, high = int(self.min()), int(self.max())
+        if values.dtype.kind in "biu":
+            return np.asarray((values >= low) & (values <= high))
+        if values.dtype.kind == "O":
+            inside = [_is_whole(value) and low <= value <= high for value in values.ravel().tolist()]
+            return np.array(inside, dtype=bool).reshape(values.shape)
+        exact, values = as_float64(values)
+        return np.asarray(exact & whole_within(values, low, high))
 
 
 class IntType(_Integer):
@@ -214,17 +118,29 @@ _NAMED: dict[str, Callable[[], BaseDataType]] = {
     "BIPOLAR": BipolarType,
     "TERNARY": TernaryType,
     "FLOAT32": FloatType,
+    "FLOAT16": Float16Type,
 }
-_INTEGER = re.compile(r"(U?)INT([1-9][0-9]{0,3})")
+_PATTERNS: tuple[tuple[re.Pattern[str], Callable[..., BaseDataType]], ...] = (
+    (re.compile(r"INT([1-9][0-9]{0,3})"), lambda n: IntType(n, signed=True)),
+    (re.compile(r"UINT([1-9][0-9]{0,3})"), lambda n: IntType(n, signed=False)),
+    (re.compile(r"FIXED<([1-9][0-9]{0,3}), ?(0|-?[1-9][0-9]{0,3})>"), FixedPointType),
+    (re.compile(r"SCALEDINT<([1-9][0-9]{0,3})>"), ScaledIntType),
+    (re.compile(r"FLOAT<([1-9][0-9]?), ?(0|[1-9][0-9]?)(?:, ?(0|-?[1-9][0-9]{0,3}))?>"), ArbPrecFloatType),
+)
+_FORMS = "INT<n>, UINT<n> with n >= 1, FIXED<w,i> with i < w, SCALEDINT<n>, FLOAT<e,m[,bias]>"
 
 
 @cache
 def _resolve(name: str) -> BaseDataType:
     if name in _NAMED:
         return _NAMED[name]()
-    if match := _INTEGER.fullmatch(name):
-        return IntType(int(match[2]), signed=not match[1])
-    raise KeyError(f"'{name}' is no data type; known: {', '.join(_NAMED)}, INT<n>, UINT<n> with n >= 1")
+    for pattern, make in _PATTERNS:
+        if match := pattern.fullmatch(name):
+            try:
+                return make(*(int(number) for number in match.groups() if number is not None))
+            except ModelError as error:
+                raise KeyError(f"'{name}' is no data type: {error}; known: {', '.join(_NAMED)}, {_FORMS}") from error
+    raise KeyError(f"'{name}' is no data type; known: {', '.join(_NAMED)}, {_FORMS}")
 
 
 def resolve_datatype(name: str) -> BaseDataType:
@@ -239,8 +155,8 @@ def _is_whole(value: Number) -> bool:
     return isinstance(value, int) or (math.isfinite(value) and int(value) == value)
 
 
-class _DataTypes:
-    """All data types: look-ups by name and by range."""
+class DataTypeMeta:
+    """The type of `DataType`: look-ups of data types by name and by range."""
 
     def __getitem__(self, name: str) -> BaseDataType:
         return resolve_datatype(name)
@@ -280,5 +196,20 @@ class _DataTypes:
         return IntType(1 + max((-low - 1).bit_length(), max(high, 0).bit_length()), signed=True)
 
 
-DataType = _DataTypes()
+DataType = DataTypeMeta()
 """`DataType["INT4"]`, `DataType.spanning(-3, 5)`."""
+
+__all__ = [
+    "ArbPrecFloatType",
+    "BaseDataType",
+    "BipolarType",
+    "DataType",
+    "DataTypeMeta",
+    "FixedPointType",
+    "Float16Type",
+    "FloatType",
+    "IntType",
+    "ScaledIntType",
+    "TernaryType",
+    "resolve_datatype",
+]
