@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import GraphProto, NodeProto
 
 from finn.core.errors import ModelError
-from finn.core.index import reads, subgraphs
+from finn.core.index import captured, reads, subgraphs
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper
@@ -111,38 +111,79 @@ def sort_commutative_inputs(model: ModelWrapper) -> bool:
 
 def give_unique_parameter_tensors(model: ModelWrapper) -> bool:
     """Every use of a constant by a node gets its own copy, annotations included, if there are several uses."""
-    seen: set[str] = set()
+    copies: dict[str, int] = {}
     changed = False
     for node in model.graph.node:
         for position, name in enumerate(node.input):
             if not name or not model.has_initializer(name):
                 continue
-            if name in seen or model.is_graph_output(name):
-                copy_name = model.unique_tensor_name(f"{name}_copy")
+            if name in copies or model.is_graph_output(name):
+                number = copies.get(name, 0)
+                wish = f"{name}_copy_{number}" if number else f"{name}_copy"  # where unique_tensor_name would get to
+                copy_name = model.unique_tensor_name(wish)
                 value = model.get_initializer(name)
                 model.set_initializer(copy_name, np.asarray(value))
                 model.copy_annotations(name, copy_name)
                 model.set_node_input(node, position, copy_name)
+                copies[name] = number + 1
                 changed = True
-            seen.add(name)
+            copies.setdefault(name, 0)
     return changed
 
 
 def rename_in_graph(graph: GraphProto, mapping: Mapping[str, str]) -> None:
-    """Rename tensors everywhere in `graph` and, where they are not shadowed, in the subgraphs of its nodes."""
+    """Rename tensors everywhere in `graph` and in what the subgraphs of its nodes capture.
+
+    A tensor of a subgraph that would hide one of the new names gets another name.
+    """
+    _rename(graph, mapping, set(mapping.values()))
+
+
+def rename_captured(node: NodeProto, mapping: Mapping[str, str]) -> None:
+    """Rename what the subgraphs of `node` read from the graph around it."""
+    for body in subgraphs(node):
+        _rename_in_body(body, mapping, set(mapping.values()))
+
+
+def _rename(graph: GraphProto, mapping: Mapping[str, str], new: set[str]) -> None:
     for node in graph.node:
         _rename_list(node.input, mapping)
         _rename_list(node.output, mapping)
         for body in subgraphs(node):
-            own = {v.name for v in body.input} | {t.name for t in body.initializer}
-            own |= {name for inner in body.node for name in inner.output}
-            rename_in_graph(body, {old: new for old, new in mapping.items() if old not in own})
+            _rename_in_body(body, mapping, new)
     for value in (*graph.input, *graph.output, *graph.value_info):
         value.name = mapping.get(value.name, value.name)
-    for tensor in graph.initializer:
+    for tensor in (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer)):
         tensor.name = mapping.get(tensor.name, tensor.name)
     for annotation in graph.quantization_annotation:
         annotation.tensor_name = mapping.get(annotation.tensor_name, annotation.tensor_name)
+
+
+def _rename_in_body(body: GraphProto, mapping: Mapping[str, str], new: set[str]) -> None:
+    outer = captured(body)
+    inner = {name: mapping[name] for name in outer if name in mapping}
+    own = _owned(body)
+    used = {*own, *outer, *new}
+    for name in own:
+        if name in new:
+            inner[name] = fresh_name(name, used)
+            used.add(inner[name])
+    _rename(body, inner, new)
+
+
+def _owned(body: GraphProto) -> list[str]:
+    """Names that `body` gives itself."""
+    names = [value.name for value in (*body.input, *body.initializer)]
+    return list(dict.fromkeys(names + [name for node in body.node for name in node.output if name]))
+
+
+def fresh_name(wish: str, used: Container[str]) -> str:
+    """`wish` if it is not used, else `wish` with the first number that makes it new."""
+    name, number = wish, 0
+    while name in used:
+        number += 1
+        name = f"{wish}_{number}"
+    return name
 
 
 def _rename_list(names: Iterable[str], mapping: Mapping[str, str]) -> None:

@@ -1,22 +1,30 @@
-"""General clean-up, naming and normal forms."""
+"""General clean-up, normal forms and configuration."""
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import warnings
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from onnx import NodeProto
+import numpy as np
+from onnx import NodeProto, TensorProto, helper
 
 from finn.core import tidy
 from finn.core.domains import is_custom_domain
-from finn.core.errors import ConfigError, ModelError
+from finn.core.errors import ConfigError
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.registry import getCustomOp
+from finn.transformation._naming import (
+    GiveRandomTensorNames,
+    GiveReadableTensorNames,
+    GiveUniqueNodeNames,
+    GiveUniqueTensorNames,
+)
+from finn.transformation._opsets import require_same_meaning, set_standard_opset
 from finn.transformation.base import Transformation
 from finn.transformation.normal_forms import div_to_mul, sub_to_add
 from finn.transformation.rewrite import apply
@@ -26,21 +34,24 @@ class RemoveUnusedTensors(Transformation):
     """Remove constants, shapes and annotations of tensors that nothing uses."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, tidy.remove_unused_tensors(model)
+        with model.trusted_index():
+            return model, tidy.remove_unused_tensors(model)
 
 
 class RemoveStaticGraphInputs(Transformation):
     """Graph inputs that are constants become inner values."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, tidy.remove_static_graph_inputs(model)
+        with model.trusted_index():
+            return model, tidy.remove_static_graph_inputs(model)
 
 
 class SortGraph(Transformation):
     """Sort the nodes by their longest distance from a source, then by their old order."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        tidy.sort_graph(model)
+        with model.trusted_index():
+            tidy.sort_graph(model)
         return model, False
 
 
@@ -48,50 +59,16 @@ class SortCommutativeInputsInitializerLast(Transformation):
     """Constants become the last inputs of commutative nodes."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, tidy.sort_commutative_inputs(model)
+        with model.trusted_index():
+            return model, tidy.sort_commutative_inputs(model)
 
 
 class GiveUniqueParameterTensors(Transformation):
     """Every use of a constant gets its own copy, annotations included."""
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, tidy.give_unique_parameter_tensors(model)
-
-
-class GiveUniqueNodeNames(Transformation):
-    """Name the nodes `<prefix><op_type>_<number>`, numbered per op type in the order of the graph."""
-
-    def __init__(self, prefix: str = "") -> None:
-        self.prefix = prefix
-
-    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        count: Counter[str] = Counter()
-        for node in model.graph.node:
-            node.name = f"{self.prefix}{node.op_type}_{count[node.op_type]}"
-            count[node.op_type] += 1
-        return model, False
-
-
-class GiveReadableTensorNames(Transformation):
-    """Outputs of a node become `<node>_out<i>`, its constants `<node>_param<j>`, graph inputs `global_in`,
-    `global_in_1`, ..., outputs `global_out`, ... The nodes need unique names: ModelError."""
-
-    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        names = [node.name for node in model.graph.node]
-        if len(set(names)) != len(names) or "" in names:
-            raise ModelError("the nodes have no unique names", remedy="apply GiveUniqueNodeNames first")
-        mapping: dict[str, str] = {}
         with model.trusted_index():
-            for node in model.graph.node:
-                params = [name for name in node.input if name and model.has_initializer(name)]
-                for j, name in enumerate(params):
-                    mapping.setdefault(name, f"{node.name}_param{j}")
-                mapping.update({name: f"{node.name}_out{i}" for i, name in enumerate(node.output) if name})
-        for values, stem in ((model.graph.input, "global_in"), (model.graph.output, "global_out")):
-            mapping.update({v.name: stem if i == 0 else f"{stem}_{i}" for i, v in enumerate(values)})
-        used = set(model.get_all_tensor_names())
-        model.rename_tensors({old: new for old, new in mapping.items() if old in used})
-        return model, False
+            return model, tidy.give_unique_parameter_tensors(model)
 
 
 class ConvertSubToAdd(Transformation):
@@ -108,12 +85,64 @@ class ConvertDivToMul(Transformation):
         return model, bool(apply(model, [div_to_mul]))
 
 
+class MovePadAttributeToTensor(Transformation):
+    """The attributes `pads` and `value` of Pad become constant inputs, as from version 11 of the operators on.
+
+    Models that import an older version import 11 afterwards. UnsupportedError, with nothing changed, if that version
+    would read another node in another way.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        old_style = [node for node in model.graph.node if node.op_type == "Pad" and not node.domain and _pads(node)]
+        if not old_style:
+            return model, False
+        opset = model.get_opset_imports().get("", 11)
+        if opset < 11:
+            moved = {id(node) for node in old_style}
+            others = (node for node in model.graph.node if id(node) not in moved)
+            require_same_meaning(model, others, opset, 11, "Pad with constant inputs needs")
+            set_standard_opset(model.model, 11)
+        with model.trusted_index():
+            for node, names in [(node, _pad_constants(model, node)) for node in old_style]:
+                kept = [a for a in node.attribute if a.name not in ("pads", "value")]
+                del node.attribute[:], node.input[1:]
+                node.attribute.extend(kept)
+                node.input.extend(names)
+            model.nodes_were_reordered()
+        return model, False
+
+
+def _pads(node: NodeProto) -> list[int]:
+    return [pad for a in node.attribute if a.name == "pads" for pad in a.ints]
+
+
+def _pad_constants(model: ModelWrapper, node: NodeProto) -> list[str]:
+    """The names of new constants for the amounts and, if it is not 0, the value."""
+    value = next((a.f for a in node.attribute if a.name == "value"), 0.0)
+    kind = model.get_tensor_elem_type(node.input[0]) or TensorProto.FLOAT
+    arrays = {"pads": np.asarray(_pads(node), np.int64)}
+    if value:
+        arrays["value"] = np.asarray(value, helper.tensor_dtype_to_np_dtype(kind))
+    names = [model.unique_tensor_name(f"{node.output[0]}_{what}") for what in arrays]
+    for name, array in zip(names, arrays.values(), strict=True):
+        model.set_initializer(name, array)
+    return names
+
+
+def group_inputs_by_category(node: NodeProto, model: ModelWrapper) -> tuple[list[str], list[str]]:
+    """The inputs of `node` that are computed, and those that are constants; omitted inputs are in neither."""
+    inputs = [name for name in node.input if name]
+    constants = [name for name in inputs if model.has_initializer(name)]
+    return [name for name in inputs if not model.has_initializer(name)], constants
+
+
 class ApplyConfig(Transformation):
     """Set attributes of custom nodes.
 
-    config: a dict or a JSON file {"Defaults": {attribute: [value, "all" | [op types]]}, node name: {attribute: value}}.
-    The defaults come first; nodes that lack an attribute of the defaults are passed over. node_filter: nodes that may
-    be changed. Warns about names in the file that no node has.
+    config: a dict or a JSON file {"Defaults": {attribute: [value, "all" | [op types]]}, node name: {attribute: value}},
+    as `finn.util.config.extract_model_config_to_json` writes it. The defaults come first; nodes that lack an attribute
+    of the defaults are passed over. node_filter: nodes that may be changed. All values are checked before anything is
+    set. Warns about names that no custom node has.
     """
 
     def __init__(
@@ -125,31 +154,67 @@ class ApplyConfig(Transformation):
         self.node_filter = node_filter
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        missing = set(self.config) - {"Defaults"} - {node.name for node in model.graph.node}
-        for name in sorted(missing):
-            warnings.warn(f"the configuration has an entry for '{name}', which is no node of the model", stacklevel=2)
-        for node in model.graph.node:
-            if is_custom_domain(node.domain) and self.node_filter(node):
-                self._configure(node)
+        nodes = [node for node in model.graph.node if is_custom_domain(node.domain)]
+        standard = {node.name for node in model.graph.node}
+        for name in sorted(set(self.config) - {"Defaults"} - {node.name for node in nodes}):
+            what = "a standard node" if name in standard else "no node of the model"
+            warnings.warn(f"the configuration has an entry for '{name}', which is {what}", stacklevel=2)
+        nodes = [node for node in nodes if self.node_filter(node)]
+        for node, new in [(node, self._configured(node)) for node in nodes]:
+            node.CopyFrom(new)
         return model, False
 
-    def _configure(self, node: NodeProto) -> None:
-        custom_op = getCustomOp(node)
+    def _configured(self, node: NodeProto) -> NodeProto:
+        custom_op = getCustomOp(copy.deepcopy(node))
         for attribute, (value, op_types) in self.config.get("Defaults", {}).items():
             wanted = op_types == "all" or node.op_type in op_types
             if wanted and attribute in custom_op.get_nodeattr_types():
                 custom_op.set_nodeattr(attribute, value)
         for attribute, value in self.config.get(node.name, {}).items():
             custom_op.set_nodeattr(attribute, value)
+        return custom_op.onnx_node
 
 
 def _read_config(config: Mapping[str, Mapping[str, Any]] | str | os.PathLike[str]) -> Mapping[str, Mapping[str, Any]]:
-    if isinstance(config, Mapping):
-        return config
-    try:
-        loaded = json.loads(Path(config).read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise ConfigError("cannot read the configuration", where=os.fspath(config), why=str(error)) from error
-    if not isinstance(loaded, dict):
-        raise ConfigError("the configuration is no JSON object", where=os.fspath(config))
+    where = "" if isinstance(config, Mapping) else os.fspath(config)
+    loaded: Any = config
+    if not isinstance(config, Mapping):
+        try:
+            loaded = json.loads(Path(config).read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError("cannot read the configuration", where=where, why=str(error)) from error
+    if not isinstance(loaded, Mapping):
+        raise ConfigError("the configuration is no JSON object", where=where)
+    for name, entry in loaded.items():
+        if not isinstance(entry, Mapping):
+            raise ConfigError(f"the entry '{name}' is {entry!r}", where=where, remedy="use {attribute: value}")
+    for attribute, entry in loaded.get("Defaults", {}).items():
+        if not _is_default(entry):
+            raise ConfigError(
+                f"the default of '{attribute}' is {entry!r}", where=where, remedy='use [value, "all" | [op types]]'
+            )
     return loaded
+
+
+def _is_default(entry: Any) -> bool:
+    if not isinstance(entry, list | tuple) or len(entry) != 2:
+        return False
+    return entry[1] == "all" or isinstance(entry[1], list | tuple | set | frozenset)
+
+
+__all__ = [
+    "ApplyConfig",
+    "ConvertDivToMul",
+    "ConvertSubToAdd",
+    "GiveRandomTensorNames",
+    "GiveReadableTensorNames",
+    "GiveUniqueNodeNames",
+    "GiveUniqueParameterTensors",
+    "GiveUniqueTensorNames",
+    "MovePadAttributeToTensor",
+    "RemoveStaticGraphInputs",
+    "RemoveUnusedTensors",
+    "SortCommutativeInputsInitializerLast",
+    "SortGraph",
+    "group_inputs_by_category",
+]
