@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import operator
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError
 from onnx import (
     GraphProto,
     ModelProto,
     NodeProto,
-    StringStringEntryProto,
     TensorAnnotation,
     TensorProto,
     ValueInfoProto,
@@ -28,38 +23,58 @@ from onnx import (
     numpy_helper,
 )
 
-from finn.core import tidy
-from finn.core.datatype import BaseDataType, DataType
+from finn.core import model_file, tidy
+from finn.core.annotations import Annotations, set_pair
 from finn.core.domains import is_custom_domain, normalise_domains
 from finn.core.errors import ModelError
-from finn.core.index import Links, Table
+from finn.core.index import Links, Table, subgraphs
 
 if TYPE_CHECKING:
+    from finn.custom_op.base import CustomOp
     from finn.transformation.base import Transformation
 
 R = TypeVar("R")
 _MAX_PASSES = 10_000
-_PROTOBUF_LIMIT_BYTES = 2**31 - 1
 
 
-class ModelWrapper:
+class ModelWrapper(Annotations):
     """An ONNX model (kept by reference; look at `model.graph` as at any GraphProto).
 
-    onnx_model_proto: a path, serialized bytes or a ModelProto. make_deepcopy: keep a copy instead. ModelError for
-    files that are missing, truncated, empty or no ONNX models.
+    onnx_model_proto: a path, serialized bytes or a ModelProto. make_deepcopy: keep a copy instead. fix_float64: let
+    `transform` turn float64 constants to float32 first. fix_missing_initializer_valueinfo: declare the shapes of
+    constants. ModelError for files that are missing, truncated, empty or no ONNX models.
+
+    Domains of published models that mean ours are renamed, and the IR version becomes one that onnxruntime loads.
 
     Shapes are lists of ints (0 for a symbolic dimension). Data types, layouts and sparsity are annotations in
     `graph.quantization_annotation`; FLOAT32 is what no annotation means.
     """
 
-    def __init__(self, onnx_model_proto: str | os.PathLike[str] | bytes | ModelProto, make_deepcopy: bool = False):
-        self._model_proto = _load(onnx_model_proto)
+    def __init__(
+        self,
+        onnx_model_proto: str | os.PathLike[str] | bytes | ModelProto,
+        make_deepcopy: bool = False,
+        fix_float64: bool = False,
+        fix_missing_initializer_valueinfo: bool = True,
+    ) -> None:
+        self._model_proto = model_file.load(onnx_model_proto)
         if make_deepcopy:
             self._model_proto = copy.deepcopy(self._model_proto)
+        model_file.normalise_ir_version(self._model_proto)
         normalise_domains(self._model_proto)
+        self.fix_float64 = fix_float64
         self._trust = False
         self._fresh_names = 0
         self._make_tables()
+        if fix_missing_initializer_valueinfo:
+            self._declare_constants()
+
+    def _declare_constants(self) -> None:
+        """A ValueInfo for each constant that has none, as scripts expect that look through `graph.value_info`."""
+        known = {info.name for info in (*self.graph.value_info, *self.graph.input, *self.graph.output)}
+        missing = (tensor for tensor in self.graph.initializer if tensor.name not in known)
+        infos = (helper.make_tensor_value_info(t.name, t.data_type, list(t.dims)) for t in missing)
+        self.graph.value_info.extend(infos)
 
     def _make_tables(self) -> None:
         def graph() -> GraphProto:
@@ -117,34 +132,32 @@ class ModelWrapper:
         self._make_tables()
 
     def save(self, filename: str | os.PathLike[str]) -> None:
-        """Write the model to a file, whole or not at all. Beyond 2 GiB the tensors go to `<name>.data` beside it."""
-        path = Path(filename)
-        if sum(len(tensor.raw_data) for tensor in self.graph.initializer) > _PROTOBUF_LIMIT_BYTES:
-            onnx.save(self._model_proto, path, save_as_external_data=True, location=path.name + ".data")
-            return
-        data = self._model_proto.SerializeToString()
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        """Write the model to a file, whole or not at all. Beyond 2 GiB the constants go to `<name>.data` beside it."""
+        model_file.save(self._model_proto, Path(filename))
 
-    def analysis(self, analysis_fxn: Callable[[ModelWrapper], R]) -> R:
-        """`analysis_fxn(self)`."""
-        return analysis_fxn(self)
+    def analysis(self, analysis_fxn: Callable[..., R], apply_to_subgraphs: bool = False) -> R:
+        """`analysis_fxn(self)`; with apply_to_subgraphs `analysis_fxn(self, True)`."""
+        return analysis_fxn(self, True) if apply_to_subgraphs else analysis_fxn(self)
 
     def transform(
-        self, transformation: Transformation, make_deepcopy: bool = True, cleanup: bool = True
+        self,
+        transformation: Transformation,
+        make_deepcopy: bool = True,
+        cleanup: bool = True,
+        apply_to_subgraphs: bool = False,
+        use_preorder_traversal: bool = True,
     ) -> ModelWrapper:
         """Apply `transformation` until it reports no change, then `cleanup()`. Returns the transformed model.
 
-        make_deepcopy: leave this model as it is and work on a copy. ModelError if it does not settle.
+        make_deepcopy: leave this model as it is and work on a copy. apply_to_subgraphs: also transform the bodies of
+        control flow operators, after the graph itself, or before it without use_preorder_traversal. ModelError if it
+        does not settle.
         """
         model = copy.deepcopy(self) if make_deepcopy else self
+        if model.fix_float64:
+            tidy.float64_to_float32(model)
+        if apply_to_subgraphs and not use_preorder_traversal:
+            model.transform_subgraphs(transformation, False, cleanup, True, use_preorder_traversal)
         for _ in range(_MAX_PASSES):
             model, changed = transformation.apply(model)
             if not changed:
@@ -154,7 +167,41 @@ class ModelWrapper:
                 f"{type(transformation).__name__} still reports changes after {_MAX_PASSES} passes",
                 remedy="let apply() return False once it finds nothing to do",
             )
+        if apply_to_subgraphs and use_preorder_traversal:
+            model.transform_subgraphs(transformation, False, cleanup, True, use_preorder_traversal)
         return model.cleanup() if cleanup else model
+
+    def transform_subgraphs(
+        self,
+        transformation: Transformation,
+        make_deepcopy: bool = True,
+        cleanup: bool = True,
+        apply_to_subgraphs: bool = False,
+        use_preorder_traversal: bool = True,
+    ) -> ModelWrapper:
+        """`transform` the bodies of all control flow nodes, but not the graph itself."""
+        model = copy.deepcopy(self) if make_deepcopy else self
+        for node in model.graph.node:
+            for body in subgraphs(node):
+                wrapped = model.make_subgraph_modelwrapper(body)
+                changed = wrapped.transform(transformation, False, cleanup, apply_to_subgraphs, use_preorder_traversal)
+                body.CopyFrom(changed.graph)
+        return model
+
+    def make_subgraph_modelwrapper(self, subgraph: GraphProto) -> ModelWrapper:
+        """A model of its own with a copy of `subgraph` and the opsets of this one."""
+        proto = ModelProto(ir_version=self._model_proto.ir_version, opset_import=self._model_proto.opset_import)
+        proto.graph.CopyFrom(subgraph)
+        return ModelWrapper(proto)
+
+    def get_customop_wrapper(self, node: NodeProto, fallback_customop_version: int = 1) -> CustomOp:
+        """The operator of `node` in the version that the model imports of its domain, else in the fallback version."""
+        from finn.custom_op.registry import getCustomOp  # late: operators know models
+
+        imported = self.get_opset_imports().get(node.domain)
+        if imported is None:
+            warnings.warn(f"domain '{node.domain}' is not imported; taking version 1 of its operators", stacklevel=2)
+        return getCustomOp(node, fallback_customop_version if imported is None else imported)
 
     def cleanup(self) -> ModelWrapper:
         """Remove what nothing uses, sort the nodes, constants last in commutative nodes, no shared parameters."""
@@ -186,9 +233,13 @@ class ModelWrapper:
                     return entry.value
         return None
 
+    def temporary_fix_oldstyle_domain(self) -> None:
+        """Rename domains of published models that mean ours, as it is done on construction."""
+        normalise_domains(self._model_proto)
+
     def set_metadata_prop(self, key: str, value: str) -> None:
         """Set a metadata property of the model."""
-        _set_pair(self._model_proto.metadata_props, key, value)
+        set_pair(self._model_proto.metadata_props, key, value)
 
     # ------------------------------------------------------------------------------------------------------ tensors
 
@@ -199,12 +250,17 @@ class ModelWrapper:
                 return found
         return None
 
-    def get_tensor_shape(self, tensor_name: str) -> list[int] | None:
-        """Dimensions, 0 for symbolic ones; None if the rank is not known. Initializers need no ValueInfo."""
+    def get_tensor_shape(self, tensor_name: str, fix_missing_init_shape: bool = False) -> list[int] | None:
+        """Dimensions, 0 for symbolic ones; None if the rank is not known. Initializers need no ValueInfo.
+
+        fix_missing_init_shape: give a constant that has no ValueInfo one.
+        """
         info = self.get_tensor_valueinfo(tensor_name)
         if info is not None and info.type.tensor_type.HasField("shape"):
             return [dim.dim_value for dim in info.type.tensor_type.shape.dim]
         tensor = self._initializers.get(tensor_name, self._trust)
+        if tensor is not None and fix_missing_init_shape:
+            self.set_tensor_shape(tensor_name, list(tensor.dims), tensor.data_type)
         return None if tensor is None else list(tensor.dims)
 
     def set_tensor_shape(self, tensor_name: str, tensor_shape: list[int], dtype: int | None = None) -> None:
@@ -223,10 +279,26 @@ class ModelWrapper:
         info = self.get_tensor_valueinfo(tensor_name)
         return info.type.tensor_type.elem_type if info is not None else TensorProto.UNDEFINED
 
-    def get_initializer(self, tensor_name: str) -> np.ndarray | None:
-        """The constant value of a tensor (a read-only view or a copy; set it with `set_initializer`), or None."""
+    @overload
+    def get_initializer(self, tensor_name: str, return_dtype: Literal[False] = False) -> np.ndarray | None: ...
+    @overload
+    def get_initializer(
+        self, tensor_name: str, return_dtype: Literal[True]
+    ) -> tuple[np.ndarray, int] | tuple[None, None]: ...
+    def get_initializer(self, tensor_name: str, return_dtype: bool = False) -> Any:
+        """The constant value of a tensor (a read-only view or a copy; set it with `set_initializer`), or None.
+
+        return_dtype: give (value, ONNX element type) or (None, None).
+        """
         tensor = self._initializers.get(tensor_name, self._trust)
-        return None if tensor is None else numpy_helper.to_array(tensor)
+        if tensor is None:
+            return (None, None) if return_dtype else None
+        if tensor.data_location == TensorProto.EXTERNAL:
+            raise ModelError(
+                "its data is in another file", where=f"tensor '{tensor_name}'", remedy="load the model from its path"
+            )
+        value = numpy_helper.to_array(tensor)
+        return (value, tensor.data_type) if return_dtype else value
 
     def has_initializer(self, tensor_name: str) -> bool:
         """Whether the tensor is a constant."""
@@ -302,8 +374,8 @@ class ModelWrapper:
         )
 
     def make_empty_exec_context(self) -> dict[str, np.ndarray]:
-        """{tensor: zeros of its shape and type}, constants with their values."""
-        context = {}
+        """{tensor: zeros of its shape and type}, constants with their values, "" (an input left out) None."""
+        context: dict[str, Any] = {"": None}
         for info in (*self.graph.input, *self.graph.output, *self.graph.value_info):
             kind = info.type.tensor_type
             if kind.HasField("shape") and kind.elem_type:
@@ -312,9 +384,11 @@ class ModelWrapper:
         context.update({tensor.name: numpy_helper.to_array(tensor) for tensor in self.graph.initializer})
         return context
 
-    def check_all_tensor_shapes_specified(self) -> bool:
+    def check_all_tensor_shapes_specified(self, fix_missing_init_shape: bool = False) -> bool:
         """Whether the rank of every tensor that a node reads or writes is known."""
-        return all(self.get_tensor_shape(name) is not None for name in self._links.tensors(self._trust))
+        with self.trusted_index():
+            names = self._links.tensors(trust=True)
+            return all(self.get_tensor_shape(name, fix_missing_init_shape) is not None for name in names)
 
     def is_graph_input(self, tensor_name: str) -> bool:
         """Whether the tensor is among the inputs of the graph."""
@@ -331,77 +405,6 @@ class ModelWrapper:
     def get_first_global_out(self) -> str:
         """The name of the first graph output."""
         return self.graph.output[0].name
-
-    # -------------------------------------------------------------------------------------------------- annotations
-
-    def get_annotation(self, tensor_name: str, key: str) -> str | None:
-        """The text of one annotation of a tensor, or None."""
-        entry = self._annotations.get(tensor_name, self._trust)
-        for pair in entry.quant_parameter_tensor_names if entry is not None else ():
-            if pair.key == key:
-                return pair.value
-        return None
-
-    def set_annotation(self, tensor_name: str, key: str, value: str | None) -> None:
-        """Set the text of one annotation of a tensor; None removes it."""
-        entry = self._annotations.get(tensor_name, self._trust)
-        if value is not None:
-            if entry is None:
-                entry = self._annotations.add(tensor_name)
-                entry.tensor_name = tensor_name
-            _set_pair(entry.quant_parameter_tensor_names, key, value)
-        elif entry is not None:
-            pairs = entry.quant_parameter_tensor_names
-            kept = [pair for pair in pairs if pair.key != key]
-            del pairs[:]
-            pairs.extend(kept)
-
-    def copy_annotations(self, source: str, target: str) -> None:
-        """Give `target` every annotation of `source`."""
-        entry = self._annotations.get(source, self._trust)
-        for pair in list(entry.quant_parameter_tensor_names) if entry is not None else ():
-            self.set_annotation(target, pair.key, pair.value)
-
-    def get_tensor_datatype(self, tensor_name: str) -> BaseDataType:
-        """The annotated data type; FLOAT32 if there is none. ModelError for a name that is no data type."""
-        name = self.get_annotation(tensor_name, "finn_datatype")
-        try:
-            return DataType["FLOAT32" if name is None else name]
-        except KeyError as error:
-            raise ModelError(f"data type annotation: {error.args[0]}", where=f"tensor '{tensor_name}'") from error
-
-    def set_tensor_datatype(self, tensor_name: str, datatype: BaseDataType | None) -> None:
-        """Annotate the data type of a tensor; None removes the annotation."""
-        self.set_annotation(tensor_name, "finn_datatype", None if datatype is None else datatype.name)
-
-    def get_tensor_layout(self, tensor_name: str) -> list[str] | None:
-        """The annotated layout, such as ["N", "C"]; [] is "unknown"; None without annotation."""
-        layout = self._literal(tensor_name, "tensor_layout", list)
-        return None if layout is None else [str(axis) for axis in layout]
-
-    def set_tensor_layout(self, tensor_name: str, data_layout: list[str]) -> None:
-        """Annotate the layout of a tensor."""
-        self.set_annotation(tensor_name, "tensor_layout", str(list(data_layout)))
-
-    def get_tensor_sparsity(self, tensor_name: str) -> dict[Any, Any] | None:
-        """The annotated sparsity, such as {"dw": {"kernel_shape": [3, 3]}}, or None."""
-        return self._literal(tensor_name, "tensor_sparsity", dict)
-
-    def set_tensor_sparsity(self, tensor_name: str, sparsity_dict: dict[Any, Any]) -> None:
-        """Annotate the sparsity of a tensor."""
-        self.set_annotation(tensor_name, "tensor_sparsity", str(sparsity_dict))
-
-    def _literal(self, tensor_name: str, key: str, kind: type[R]) -> R | None:
-        text = self.get_annotation(tensor_name, key)
-        if text is None:
-            return None
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-            raise ModelError(f"{key} annotation is no Python literal: {text!r}", where=_tensor(tensor_name)) from error
-        if not isinstance(value, kind):
-            raise ModelError(f"{key} annotation is no {kind.__name__}: {text!r}", where=_tensor(tensor_name))
-        return value
 
     # -------------------------------------------------------------------------------------------------------- nodes
 
@@ -516,50 +519,3 @@ class ModelWrapper:
             for position, name in enumerate(node.input):
                 if name == old:
                     self.set_node_input(node, position, new)
-
-
-def _tensor(name: str) -> str:
-    return f"tensor '{name}'"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _set_pair(pairs: Any, key: str, value: str) -> None:
-    """Set `key` in a repeated field of StringStringEntryProto."""
-    for entry in pairs:
-        if entry.key == key:
-            entry.value = value
-            return
-    pairs.append(StringStringEntryProto(key=key, value=value))
-
-
-def _load(source: str | os.PathLike[str] | bytes | ModelProto) -> ModelProto:
-    """Parse and check what the user gave."""
-    if isinstance(source, ModelProto):
-        return source
-    where = "serialized model" if isinstance(source, bytes) else os.fspath(source)
-    try:
-        proto = onnx.load_model_from_string(source) if isinstance(source, bytes) else onnx.load(where)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise ModelError(f"cannot read the model: {error.strerror or error}", where=where) from error
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(
-            "this is no ONNX model, or only a part of one",
-            where=where,
-            why=str(error),
-            remedy="export or copy the .onnx file again",
-        ) from error
-    except onnx.checker.ValidationError as error:
-        raise ModelError(
-            "cannot read the external data of the model",
-            where=where,
-            why=str(error),
-            remedy="keep the data files beside the .onnx file",
-        ) from error
-    if not (proto.ir_version and len(proto.graph.node) + len(proto.graph.output)):
-        raise ModelError("the file holds no ONNX graph", where=where, remedy="export or copy the .onnx file again")
-    return proto

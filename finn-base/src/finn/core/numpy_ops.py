@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
-from onnx.reference import ReferenceEvaluator
 
 from finn.core.errors import ExecutionError, UnsupportedError
 from finn.core.tidy import describe
@@ -48,6 +47,8 @@ def _reference(node: NodeProto, inputs: Inputs, opset: int) -> tuple[Array, ...]
     outputs = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.output if name]
     graph = helper.make_graph([node], "one_node", infos, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    from onnx.reference import ReferenceEvaluator  # late: it imports every operator
+
     try:
         evaluator = ReferenceEvaluator(model)
     except (NotImplementedError, KeyError, RuntimeError) as error:

@@ -7,27 +7,43 @@ optimizations are off: the result of a node does not depend on its neighbours.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import onnx.inliner
-from onnx import GraphProto, NodeProto, helper
+from onnx import GraphProto, ModelProto, NodeProto, helper
 
-from finn.core import _plan
+from finn.core._plan import DEFAULT_OPSET, compile_plan
+from finn.core._steps import CustomStep, FloatTypes, OrtStep, Plan
 from finn.core.domains import is_custom_domain
 from finn.core.errors import ExecutionError, ModelError, nearest
 from finn.core.modelwrapper import ModelWrapper
+from finn.custom_op.registry import getCustomOp
 
 Precision = Literal["native", "float64"]
-DEFAULT_OPSET = 11
 _CACHED_PLANS = 64
 
-_plans: OrderedDict[bytes, _plan.Plan] = OrderedDict()
+_SNAPSHOT_BYTES = 2**30
+
+_plans: OrderedDict[bytes, Plan] = OrderedDict()
 _lock = threading.Lock()
+
+
+@dataclass
+class _Memo:
+    """The plans of one wrapper, as long as its model equals the snapshot: to compare is faster than to hash."""
+
+    snapshot: ModelProto
+    plans: dict[str, Plan] = field(default_factory=dict)
+
+
+_memos: WeakKeyDictionary[ModelWrapper, _Memo] = WeakKeyDictionary()
 
 
 def execute_onnx(
@@ -53,7 +69,7 @@ def execute_onnx(
     context = dict(plan.constants)
     context.update(_checked_inputs(plan, input_dict))
     for step in plan.steps:
-        step.run(context)
+        step.run(context, model.graph)
     if return_full_exec_context:
         return context
     return {name: context[name] for name in plan.outputs if name in context}
@@ -73,7 +89,7 @@ def execute_node(
 ) -> None:
     """Run one node on `context`, in place. opset_version: of the standard domain, 11 if None."""
     if is_custom_domain(node.domain):
-        _plan.CustomStep(node, graph, None).run(context)
+        CustomStep(getCustomOp(copy.deepcopy(node)), None).run(context, graph)
         return
     opset = DEFAULT_OPSET if opset_version is None else opset_version
     key = hashlib.blake2b(node.SerializeToString(deterministic=True) + b"@%d" % opset).digest()
@@ -81,10 +97,10 @@ def execute_node(
         plan = _plans.get(key)
     if plan is None:
         outputs = [name for name in node.output if name]
-        step = _plan.OrtStep([node], {}, [helper.make_opsetid("", opset)], outputs, _plan.FloatTypes())
-        plan = _plan.Plan([step], {}, {}, [])
+        step = OrtStep([node], {}, [helper.make_opsetid("", opset)], outputs, FloatTypes())
+        plan = Plan([step], {}, {}, [])
         _remember(key, plan)
-    plan.steps[0].run(context)
+    plan.steps[0].run(context, graph)
 
 
 def _all_close(x: np.ndarray, y: np.ndarray) -> bool:
@@ -120,7 +136,7 @@ def _by_position(model: ModelWrapper, input_dict: Mapping[str, np.ndarray]) -> d
 # ------------------------------------------------------------------------------------------------------------- inputs
 
 
-def _checked_inputs(plan: _plan.Plan, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _checked_inputs(plan: Plan, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     unknown = [name for name in given if name not in plan.inputs]
     if unknown:
         raise ExecutionError(f"the model has no input '{unknown[0]}'", remedy=nearest(unknown[0], list(plan.inputs)))
@@ -137,24 +153,50 @@ def _checked_inputs(plan: _plan.Plan, given: Mapping[str, np.ndarray]) -> dict[s
 
 def _compiled(
     model: ModelWrapper, full: bool, start: NodeProto | None, end: NodeProto | None, precision: Precision
-) -> _plan.Plan:
+) -> Plan:
     first = 0 if start is None else _index(model, start, "start_node")
     last = len(model.graph.node) - 1 if end is None else _index(model, end, "end_node")
-    key = _digest(model, f"{full} {first} {last} {precision}")
+    variant = f"{full} {first} {last} {precision}"
+    memo = _memos.get(model)
+    if memo is not None and memo.snapshot == model.model and variant in memo.plans:
+        return memo.plans[variant]
+    key = _digest(model, variant)
     with _lock:
-        if key in _plans:
+        plan = _plans.get(key)
+        if plan is not None:
             _plans.move_to_end(key)
-            return _plans[key]
-    if len(model.model.functions):
-        model = ModelWrapper(onnx.inliner.inline_local_functions(model.model))
-        last = len(model.graph.node) - 1 if end is None else last
-    whole = start is None and end is None
-    plan = _plan.compile_plan(model, list(model.graph.node)[first : last + 1], whole, full, precision == "float64")
-    _remember(key, plan)
+    if plan is None:
+        whole = start is None and end is None
+        inlined = _inlined(model)
+        nodes = list(inlined.graph.node)
+        nodes = nodes if whole or inlined is not model else nodes[first : last + 1]
+        plan = compile_plan(inlined, nodes, whole, full, precision == "float64")
+        _remember(key, plan)
+    _memorise(model, variant, plan)
     return plan
 
 
-def _remember(key: bytes, plan: _plan.Plan) -> None:
+def _inlined(model: ModelWrapper) -> ModelWrapper:
+    """The model without local functions."""
+    if not len(model.model.functions):
+        return model
+    import onnx.inliner  # late, since few models have functions
+
+    return ModelWrapper(onnx.inliner.inline_local_functions(model.model))
+
+
+def _memorise(model: ModelWrapper, variant: str, plan: Plan) -> None:
+    memo = _memos.get(model)
+    if memo is None or memo.snapshot != model.model:
+        if model.model.ByteSize() > _SNAPSHOT_BYTES:
+            return
+        snapshot = ModelProto()
+        snapshot.CopyFrom(model.model)
+        memo = _memos[model] = _Memo(snapshot)
+    memo.plans[variant] = plan
+
+
+def _remember(key: bytes, plan: Plan) -> None:
     with _lock:
         _plans[key] = plan
         while len(_plans) > _CACHED_PLANS:

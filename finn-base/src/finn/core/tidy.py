@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import GraphProto, NodeProto
+from onnx import GraphProto, NodeProto, TensorProto
 
 from finn.core.errors import ModelError
 from finn.core.index import captured, reads, subgraphs
@@ -131,6 +131,14 @@ def give_unique_parameter_tensors(model: ModelWrapper) -> bool:
     return changed
 
 
+def float64_to_float32(model: ModelWrapper) -> bool:
+    """Constants of type float64 become float32."""
+    doubles = [t.name for t in model.graph.initializer if t.data_type == TensorProto.DOUBLE]
+    for name in doubles:
+        model.set_initializer(name, np.asarray(model.get_initializer(name), np.float32))
+    return bool(doubles)
+
+
 def rename_in_graph(graph: GraphProto, mapping: Mapping[str, str]) -> None:
     """Rename tensors everywhere in `graph` and in what the subgraphs of its nodes capture.
 
@@ -153,8 +161,10 @@ def _rename(graph: GraphProto, mapping: Mapping[str, str], new: set[str]) -> Non
             _rename_in_body(body, mapping, new)
     for value in (*graph.input, *graph.output, *graph.value_info):
         value.name = mapping.get(value.name, value.name)
-    for tensor in (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer)):
+    for tensor in graph.initializer:
         tensor.name = mapping.get(tensor.name, tensor.name)
+    for sparse in graph.sparse_initializer:
+        sparse.values.name = mapping.get(sparse.values.name, sparse.values.name)
     for annotation in graph.quantization_annotation:
         annotation.tensor_name = mapping.get(annotation.tensor_name, annotation.tensor_name)
 

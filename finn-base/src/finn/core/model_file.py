@@ -1,0 +1,165 @@
+"""Reading and writing of ONNX files: whole or not at all, of any size, in a version that onnxruntime reads."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import onnx
+from google.protobuf.message import DecodeError, Message
+from onnx import GraphProto, ModelProto, TensorProto
+
+from finn.core.errors import ModelError
+from finn.core.index import subgraphs
+
+PROTOBUF_LIMIT_BYTES = 2**31 - 1
+"""What one protobuf message may have."""
+
+_IR_VERSION = 10  # what every onnxruntime since 1.18 loads; onnx itself writes its newest
+_IR_OF_TYPE: dict[int, int] = {
+    TensorProto.FLOAT4E2M1: 11,
+    TensorProto.FLOAT8E8M0: 12,
+    TensorProto.UINT2: 13,
+    TensorProto.INT2: 13,
+}
+"""Element types that came later, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto"""
+_EXTERNAL_FROM_BYTES = 1024
+_ALIGNMENT = 4096  # so that the data can be mapped into memory
+
+
+def load(source: str | os.PathLike[str] | bytes | ModelProto) -> ModelProto:
+    """A model from a path (with its external data), serialized bytes, or as it is.
+
+    ModelError for files that are missing, truncated, empty or no ONNX models.
+    """
+    if isinstance(source, ModelProto):
+        return source
+    where = "serialized model" if isinstance(source, bytes) else os.fspath(source)
+    try:
+        proto = onnx.load_model_from_string(source) if isinstance(source, bytes) else onnx.load(where)
+    except OSError as error:
+        raise ModelError(f"cannot read the model: {error.strerror or error}", where=where) from error
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(
+            "this is no ONNX model, or only a part of one",
+            where=where,
+            why=str(error),
+            remedy="export or copy the .onnx file again",
+        ) from error
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise ModelError(
+            "cannot read the external data of the model",
+            where=where,
+            why=str(error),
+            remedy="keep the data files beside the .onnx file",
+        ) from error
+    if not (proto.ir_version and len(proto.graph.node) + len(proto.graph.output)):
+        raise ModelError("the file holds no ONNX graph", where=where, remedy="export or copy the .onnx file again")
+    return proto
+
+
+def normalise_ir_version(model: ModelProto) -> None:
+    """Set the version of the file format to one that onnxruntime loads: 4 (constants are no inputs) to 10.
+
+    Newer ones only for models with element types that came later.
+    """
+    if 4 <= model.ir_version <= _IR_VERSION:
+        return
+    newest = max((_IR_OF_TYPE.get(kind, 0) for kind in _element_types(model.graph)), default=0)
+    model.ir_version = max(min(max(model.ir_version, 4), _IR_VERSION), newest)
+
+
+def _element_types(graph: GraphProto) -> Iterator[int]:
+    for tensor in graph.initializer:
+        yield tensor.data_type
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        yield info.type.tensor_type.elem_type
+    for node in graph.node:
+        for body in subgraphs(node):
+            yield from _element_types(body)
+
+
+def save(model: ModelProto, path: Path) -> None:
+    """Write the model to `path`. Beyond 2 GiB the constants go to `<name>.data` beside it.
+
+    ModelError if it cannot be written; then nothing has changed.
+    """
+    try:
+        if _size(model) > PROTOBUF_LIMIT_BYTES:
+            _save_with_data(model, path)
+        else:
+            with _replaced(path) as file:
+                file.write(model.SerializeToString())
+    except OSError as error:
+        raise ModelError(f"cannot write the model: {error.strerror or error}", where=os.fspath(path)) from error
+
+
+def _size(model: ModelProto) -> int:
+    """Bytes of the serialized constants, which is all that can be large, and a margin for the rest."""
+    return sum(tensor.ByteSize() for tensor in model.graph.initializer) + len(model.graph.node) * 64
+
+
+def _save_with_data(model: ModelProto, path: Path) -> None:
+    data_path = path.with_name(path.name + ".data")
+    skeleton = _without_constants(model)
+    with _replaced(data_path) as data:
+        for tensor in model.graph.initializer:
+            skeleton.graph.initializer.append(_externalised(tensor, data, data_path.name))
+    with _replaced(path) as file:
+        file.write(skeleton.SerializeToString())
+
+
+def _without_constants(model: ModelProto) -> ModelProto:
+    """A copy of everything but the initializers, made without copying them."""
+    skeleton = ModelProto()
+    _copy_fields(model, skeleton, leave="graph")
+    _copy_fields(model.graph, skeleton.graph, leave="initializer")
+    return skeleton
+
+
+def _copy_fields(source: Message, target: Message, leave: str) -> None:
+    for descriptor, value in source.ListFields():
+        if descriptor.name == leave:
+            continue
+        if isinstance(value, str | int | float | bytes):
+            setattr(target, descriptor.name, value)
+        else:  # repeated
+            getattr(target, descriptor.name).extend(value)
+
+
+def _externalised(tensor: TensorProto, data: BinaryIO, location: str) -> TensorProto:
+    """The tensor with its data moved to the end of `data`; small ones stay as they are."""
+    if len(tensor.raw_data) < _EXTERNAL_FROM_BYTES:
+        return tensor
+    data.write(b"\0" * (-data.tell() % _ALIGNMENT))
+    moved = TensorProto(name=tensor.name, data_type=tensor.data_type, doc_string=tensor.doc_string)
+    moved.dims.extend(tensor.dims)
+    moved.data_location = TensorProto.EXTERNAL
+    offset, length = data.tell(), data.write(tensor.raw_data)
+    for key, value in (("location", location), ("offset", str(offset)), ("length", str(length))):
+        moved.external_data.add(key=key, value=value)
+    return moved
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once the block has ended well."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
