@@ -29,7 +29,7 @@ def calculate_matvec_accumulator_range(matrix: np.ndarray, vec_dt: BaseDataType)
 def _column_sums(weights: np.ndarray) -> list[Any]:
     """Python integers if all weights are, whatever their size; else floats."""
     if weights.dtype.kind == "f" and not np.all(np.trunc(weights) == weights):
-        return [float(total) for total in np.sum(weights, axis=0, dtype=np.float64)]
+        return [float(total) for total in weights.astype(np.float64).sum(axis=0)]
     if np.abs(weights.astype(np.float64)).sum() < 2**62:  # no sum can overflow, although this one is rounded
         return [int(total) for total in weights.astype(np.int64).sum(axis=0)]
     return [sum(int(weight) for weight in column) for column in weights.T.tolist()]
