@@ -14,7 +14,7 @@ from finn.core.tidy import node_levels
 from finn.transformation.base import Transformation
 from finn.transformation.infer_shapes import InferShapes
 
-_RANDOM = frozenset(
+RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
 
@@ -35,7 +35,7 @@ class FoldConstantsFiltered(Transformation):
                 return model, False
             doomed = [*nodes, *(node for node, _ in shapes)]
             constants = {node.output[0]: value for node, value in shapes}
-            results = constants | _compute(model, nodes, constants)
+            results = constants | compute(model, nodes, constants)
             inside = {id(node) for node in doomed}
             for node in doomed:
                 model.remove_node(node)
@@ -61,7 +61,7 @@ class FoldConstantsFiltered(Transformation):
 
     def _is_candidate(self, model: ModelWrapper, node: NodeProto) -> bool:
         is_output = any(model.is_graph_output(name) for name in node.output)
-        return node.op_type not in _RANDOM and not is_output and self._may_fold(model, node)
+        return node.op_type not in RANDOM and not is_output and self._may_fold(model, node)
 
 
 class FoldConstants(FoldConstantsFiltered):
@@ -81,8 +81,11 @@ def _shape_value(model: ModelWrapper, node: NodeProto) -> np.ndarray | None:
     return np.asarray(shape[bounds.get("start", 0) : bounds.get("end")], dtype=np.int64)
 
 
-def _compute(model: ModelWrapper, nodes: list[NodeProto], extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The outputs of `nodes`, by running them as a model of their own."""
+def compute(model: ModelWrapper, nodes: list[NodeProto], extra: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """{tensor: value} of the outputs of `nodes`, by running them as a model of their own.
+
+    They read constants of the model, each other, and `extra`.
+    """
     if not nodes:
         return {}
     graph = GraphProto(name="constants")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
+from finn.core.modelwrapper import ModelWrapper
 from finn.core.numpy_ops import BATCHNORM_EPSILON
+from finn.transformation.constants import annotated, constant, is_fixed, rearranged, shape_of, value_of
 from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, Var, op, require, rule
 
-x, y = Var("x"), Var("y")
-b, w = Const("b"), Const("w")
+x, y, c = Var("x"), Var("y"), Var("c")
+b = Const("b")
 gamma, mean, var = Const("gamma"), Const("mean"), Const("var")
 
 
@@ -29,14 +32,13 @@ def div_to_mul(x: TensorRef, b: np.ndarray) -> Call:
 
 
 @rule(
-    op.Gemm(x, y, b).named("gemm"),
-    shapes="x:k,n y:m,k b:m",
+    op.Gemm(x, y, c).named("gemm"),
+    shapes="x:k,n y:m,k c:m",
     attributes={"gemm": {"transA": 1, "transB": 1, "alpha": 2.0, "beta": 0.5}},
 )
-def gemm_to_matmul(x: TensorRef, y: TensorRef, b: np.ndarray, gemm: Call) -> Call:
-    """gemm(x, y, b) == alpha * (x^ta @ y^tb) + beta * b"""
-    beta = gemm.attributes.get("beta", 1.0)
-    return op.Add(_product(x, y, gemm), b if beta == 1 else b * np.asarray(beta, b.dtype))
+def gemm_to_matmul(x: TensorRef, y: TensorRef, c: TensorRef, gemm: Call) -> Call:
+    """gemm(x, y, c) == alpha * (x^ta @ y^tb) + beta * c"""
+    return op.Add(_product(x, y, gemm), _scaled(c, gemm.attributes.get("beta", 1.0)))
 
 
 @rule(op.Gemm(x, y).named("gemm"), shapes="x:n,k y:k,m")
@@ -48,17 +50,39 @@ def gemm_without_bias_to_matmul(x: TensorRef, y: TensorRef, gemm: Call) -> Call:
 def _product(x: TensorRef, y: TensorRef, gemm: Call) -> Call:
     alpha = gemm.attributes.get("alpha", 1.0)
     product = op.MatMul(_transposed(x, gemm.attributes.get("transA")), _transposed(y, gemm.attributes.get("transB")))
-    return product if alpha == 1 else op.Mul(product, float(alpha))
+    return product if alpha == 1 else op.Mul(product, _factor(alpha, x))
 
 
 def _transposed(x: TensorRef, transpose: int | None) -> Any:
-    """x or its transpose; a constant is transposed at once and keeps its data type."""
+    """x or its transpose; a constant, or what its quantizer is applied to, is transposed at once."""
     if not transpose:
         return x
-    value = x.model.get_initializer(x.name)
-    if value is None:
-        return op.Transpose(x, perm=[1, 0]).typed(x.datatype)
-    return value.T
+    if not is_fixed(x):
+        return annotated(op.Transpose(x, perm=[1, 0]), x.datatype)
+    shape = shape_of(x)
+    return rearranged(x, np.arange(int(np.prod(shape))).reshape(shape).T)
+
+
+def _scaled(c: TensorRef, beta: float) -> Any:
+    if beta == 1:
+        return c
+    if not c.model.has_initializer(c.name):
+        return op.Mul(c, _factor(beta, c))
+    value = value_of(c)
+    _factor(beta, c)
+    scaled = value * value.dtype.type(beta)
+    whole = bool(np.all(c.datatype.allowed(scaled))) if c.datatype != "FLOAT32" else False
+    return constant(scaled, c.datatype) if whole else scaled
+
+
+def _factor(factor: float, x: TensorRef) -> float:
+    """NoMatch if x is of an integer element type: the factor would be rounded."""
+    kind = x.model.get_tensor_elem_type(x.name)
+    require(kind not in _INTEGERS, f"an integer matrix is multiplied by {factor}")
+    return float(factor)
+
+
+_INTEGERS = frozenset({TensorProto.INT32, TensorProto.INT64, TensorProto.UINT32, TensorProto.UINT64})
 
 
 @rule(
@@ -69,17 +93,30 @@ def batchnorm_to_affine(
     x: TensorRef, gamma: np.ndarray, b: np.ndarray, mean: np.ndarray, var: np.ndarray, bn: Call
 ) -> Call:
     """(x-mean) / sqrt(var+eps) * gamma + b == x*a + (b - mean*a), a = gamma / sqrt(var+eps), rounded once each"""
+    scale, shift = batchnorm_factors(x.model, gamma, b, mean, var, bn)
+    return op.Add(op.Mul(x, over_channels(scale, x.rank)), over_channels(shift, x.rank))
+
+
+def batchnorm_factors(
+    model: ModelWrapper, gamma: np.ndarray, b: np.ndarray, mean: np.ndarray, var: np.ndarray, bn: Call
+) -> tuple[np.ndarray, np.ndarray]:
+    """(C) factors a and (C) summands of the affine function that `bn` is, in float64. NoMatch if it trains.
+
+    Before opset 14 it trains if it has more than one output.
+    """
     require(not bn.attributes.get("training_mode"), "training mode computes the statistics")
+    nodes = [node for node in model.find_consumers(bn.inputs[0]) if list(node.input) == list(bn.inputs)]
+    require(all(len(list(filter(None, n.output))) == 1 for n in nodes), "several outputs: it computes the statistics")
     gamma, b, mean, var = (np.asarray(c, np.float64) for c in (gamma, b, mean, var))
     if np.any(var < 0):
         raise NoMatch("a variance is negative")
     scale = gamma / np.sqrt(var + bn.attributes.get("epsilon", BATCHNORM_EPSILON))
-    return op.Add(op.Mul(x, over_channels(scale, x)), over_channels(b - mean * scale, x))
+    return scale, b - mean * scale
 
 
-def over_channels(c: np.ndarray, x: TensorRef, axis: int = 1) -> np.ndarray:
-    """The vector `c` in a shape that broadcasts over axis `axis` of `x`. NoMatch if the rank of x is not known."""
-    return c.reshape([-1] + [1] * (x.rank - axis - 1))
+def over_channels(c: np.ndarray, rank: int, axis: int = 1) -> np.ndarray:
+    """The vector `c` in the shape (1, C, 1, ...) that broadcasts over axis `axis` of a tensor of `rank` axes."""
+    return c.reshape([1] * axis + [-1] + [1] * (rank - axis - 1))
 
 
 NORMAL_FORMS: tuple[Rule, ...] = (
