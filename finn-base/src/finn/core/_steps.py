@@ -119,6 +119,7 @@ class OrtStep:
         origin: list[NodeProto] | None = None,
     ) -> None:
         self.nodes = [_copy(node) for node in nodes]
+        _drop_repeated_names(self.nodes)
         self.origin = self.nodes if origin is None else [_copy(node) for node in origin]
         self.outputs, self.opsets, self.types = outputs, opsets, types
         made = {name for node in nodes for name in node.output}
@@ -166,6 +167,15 @@ class OrtStep:
         options.log_severity_level = 3
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _drop_repeated_names(nodes: list[NodeProto]) -> None:
+    """Nodes need no names, but onnxruntime refuses two of the same name."""
+    seen: set[str] = set()
+    for node in nodes:
+        if node.name in seen:
+            node.ClearField("name")
+        seen.add(node.name)
 
 
 class CustomStep:
