@@ -139,12 +139,12 @@ def float64_to_float32(model: ModelWrapper) -> bool:
     return bool(doubles)
 
 
-def rename_in_graph(graph: GraphProto, mapping: Mapping[str, str]) -> None:
+def rename_in_graph(graph: GraphProto, mapping: Mapping[str, str], taken: Iterable[str] = ()) -> None:
     """Rename tensors everywhere in `graph` and in what the subgraphs of its nodes capture.
 
-    A tensor of a subgraph that would hide one of the new names gets another name.
+    A tensor of a subgraph that would hide one of the new names, or one of `taken`, gets another name.
     """
-    _rename(graph, mapping, set(mapping.values()))
+    _rename(graph, mapping, {*mapping.values(), *taken})
 
 
 def rename_captured(node: NodeProto, mapping: Mapping[str, str]) -> None:
@@ -183,7 +183,7 @@ def _rename_in_body(body: GraphProto, mapping: Mapping[str, str], new: set[str])
 
 def _owned(body: GraphProto) -> list[str]:
     """Names that `body` gives itself."""
-    names = [value.name for value in (*body.input, *body.initializer)]
+    names = [value.name for value in body.input] + [tensor.name for tensor in body.initializer]
     return list(dict.fromkeys(names + [name for node in body.node for name in node.output if name]))
 
 

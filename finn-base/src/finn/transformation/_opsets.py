@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, helper
+from onnx import ModelProto, NodeProto, helper
 
 from finn.core.domains import is_custom_domain
 from finn.core.errors import UnsupportedError
@@ -76,14 +76,3 @@ def set_standard_opset(model: ModelProto, version: int) -> None:
             entry.version = version
             return
     model.opset_import.append(helper.make_opsetid("", version))
-
-
-def all_names(graph: GraphProto) -> set[str]:
-    """Every tensor name of the graph and of the bodies in it."""
-    values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
-    names = {value.name for value in values} | {sparse.values.name for sparse in graph.sparse_initializer}
-    for node in graph.node:
-        names.update(node.input, node.output)
-        for body in subgraphs(node):
-            names |= all_names(body)
-    return names
