@@ -9,10 +9,11 @@ import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from finn.core import exactness
+from finn.core._control_flow import ControlFlowStep, has_custom_body
 from finn.core._steps import CustomStep, FloatTypes, NumpyStep, OrtStep, Plan, Port, Step
 from finn.core.domains import is_custom_domain
 from finn.core.errors import FinnError
-from finn.core.index import reads
+from finn.core.index import reads, subgraphs
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import node_levels
 from finn.custom_op.expansion import Expansion
@@ -115,6 +116,8 @@ class _Compiler:
         return OrtStep(nodes, constants, self.opsets, leaving, self.types, origin=group)
 
     def _single(self, node: NodeProto) -> Step:
+        if self._needs_own_bodies(node):
+            return ControlFlowStep(node, self.model, self._compile_body)
         if is_custom_domain(node.domain):
             return CustomStep(getCustomOp(copy.deepcopy(node)), None if self.float64 else self.types)
         dtype = self.exact.dtypes.get(id(node), np.float64)
@@ -123,7 +126,13 @@ class _Compiler:
     def _is_session_node(self, node: NodeProto) -> bool:
         if is_custom_domain(node.domain):
             return id(node) in self.expansions
-        return not (self.float64 or id(node) in self.exact.dtypes)
+        return not (self.float64 or id(node) in self.exact.dtypes or self._needs_own_bodies(node))
+
+    def _needs_own_bodies(self, node: NodeProto) -> bool:
+        return any(True for _ in subgraphs(node)) and (self.float64 or has_custom_body(node, is_custom_domain))
+
+    def _compile_body(self, body: ModelWrapper) -> Plan:
+        return compile_plan(body, list(body.graph.node), whole=True, full=False, float64=self.float64)
 
     def _leaving(self, group: list[NodeProto]) -> list[str]:
         """What has to come out of a session: what others read or the caller wants."""

@@ -49,9 +49,17 @@ class Annotations(ABC):
 
     def copy_annotations(self, source: str, target: str) -> None:
         """Give `target` every annotation of `source`."""
-        entry = self._annotations.get(source, self._trust)
-        for pair in list(entry.quant_parameter_tensor_names) if entry is not None else ():
-            self.set_annotation(target, pair.key, pair.value)
+        for key, value in self._pairs(source):
+            self.set_annotation(target, key, value)
+
+    def _pairs(self, tensor_name: str) -> list[tuple[str, str]]:
+        entry = self._annotations.get(tensor_name, self._trust)
+        return [(pair.key, pair.value) for pair in entry.quant_parameter_tensor_names] if entry is not None else []
+
+    def copy_annotations_from(self, other: Annotations, tensor_name: str) -> None:
+        """Give the tensor every annotation that it has in another model."""
+        for key, value in other._pairs(tensor_name):
+            self.set_annotation(tensor_name, key, value)
 
     def get_tensor_datatype(self, tensor_name: str) -> BaseDataType:
         """The annotated data type; without one FLOAT32, or FLOAT16 by the element type.

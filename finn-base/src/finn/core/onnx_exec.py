@@ -22,7 +22,7 @@ from onnx import GraphProto, ModelProto, NodeProto, helper
 from finn.core._plan import DEFAULT_OPSET, compile_plan
 from finn.core._steps import CustomStep, FloatTypes, OrtStep, Plan
 from finn.core.domains import is_custom_domain
-from finn.core.errors import ExecutionError, ModelError, nearest
+from finn.core.errors import ConfigError, ExecutionError, ModelError, UnsupportedError, nearest
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.registry import getCustomOp
 
@@ -46,6 +46,41 @@ class _Memo:
 _memos: WeakKeyDictionary[ModelWrapper, _Memo] = WeakKeyDictionary()
 
 
+class CompiledModel:
+    """A model that is ready to run many times; later changes of the model do not reach it.
+
+    input_names, output_names: of the graph; constants are no inputs.
+    """
+
+    def __init__(self, plan: Plan, graph: GraphProto, return_full_exec_context: bool) -> None:
+        self.input_names = list(plan.inputs)
+        self.output_names = list(plan.outputs)
+        self._plan, self._graph, self._full = plan, graph, return_full_exec_context
+
+    def run(self, input_dict: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `execute_onnx`."""
+        context = dict(self._plan.constants)
+        context.update(_checked_inputs(self._plan, input_dict))
+        for step in self._plan.steps:
+            step.run(context, self._graph)
+        if self._full:
+            return context
+        return {name: context[name] for name in self._plan.outputs if name in context}
+
+
+def compile_model(
+    model: ModelWrapper, return_full_exec_context: bool = False, *, precision: Precision = "native"
+) -> CompiledModel:
+    """`model`, frozen and ready to run: `execute_onnx` without the check whether the model has changed since.
+
+    Parameters and errors are those of `execute_onnx`.
+    """
+    plan = _compiled(model, return_full_exec_context, None, None, precision)
+    frozen = GraphProto()
+    frozen.CopyFrom(model.graph)
+    return CompiledModel(plan, frozen, return_full_exec_context)
+
+
 def execute_onnx(
     model: ModelWrapper,
     input_dict: Mapping[str, np.ndarray],
@@ -63,16 +98,45 @@ def execute_onnx(
     and returned, in float64 or int64; "float64" computes everything in float64, the oracle for transformations.
 
     ExecutionError for missing or unknown inputs, wrong shapes, values outside an annotated integer type of a graph
-    input, and for nodes that cannot run.
+    input, and for nodes that cannot run. If the model has a metadata property `exec_mode`, the distribution that
+    provides this mode executes it, such as "rtlsim" of the compiler.
     """
+    mode = model.get_metadata_prop("exec_mode")
+    if mode:
+        return _executed_elsewhere(model, input_dict, mode)
     plan = _compiled(model, return_full_exec_context, start_node, end_node, precision)
-    context = dict(plan.constants)
-    context.update(_checked_inputs(plan, input_dict))
-    for step in plan.steps:
-        step.run(context, model.graph)
-    if return_full_exec_context:
-        return context
-    return {name: context[name] for name in plan.outputs if name in context}
+    return CompiledModel(plan, model.graph, return_full_exec_context).run(input_dict)
+
+
+_MODES = {"rtlsim": "rtlsim_exec", "remote_pynq": "remote_exec"}
+
+
+def _executed_elsewhere(model: ModelWrapper, input_dict: Mapping[str, np.ndarray], mode: str) -> dict[str, np.ndarray]:
+    from finn.core import hooks  # late: entry points are looked up
+
+    if mode not in _MODES:
+        raise ConfigError(f"there is no exec_mode '{mode}'", remedy=nearest(mode, sorted(_MODES)))
+    context = {name: value for name, value in model.make_empty_exec_context().items() if value is not None}
+    context.update(input_dict)
+    hooks.call(_MODES[mode], model, context)
+    return {value.name: context[value.name] for value in model.graph.output}
+
+
+def execute_onnx_and_make_model(model: ModelWrapper, input_dict: Mapping[str, np.ndarray]) -> ModelWrapper:
+    """A copy of the model that holds the value of every tensor: as a constant and, if it is computed, as an output.
+
+    An aid for debugging: look at the values in Netron.
+    """
+    values = execute_onnx(model, input_dict, return_full_exec_context=True)
+    shown = copy.deepcopy(model)
+    with shown.trusted_index():
+        computed = [name for node in shown.graph.node for name in node.output if name]
+        for name in computed:
+            shown.set_initializer(name, values[name])
+        returned = {value.name for value in shown.graph.output}
+        infos = (shown.get_tensor_valueinfo(name) for name in computed if name not in returned)
+        shown.graph.output.extend([info for info in infos if info is not None])
+    return shown
 
 
 def execute_onnx_float64(model: ModelWrapper, input_dict: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -168,9 +232,13 @@ def _compiled(
     if plan is None:
         whole = start is None and end is None
         inlined = _inlined(model)
+        if not whole and inlined is not model:
+            raise UnsupportedError(
+                "a model with local functions cannot be run in parts",
+                remedy="call onnx.inliner.inline_local_functions first",
+            )
         nodes = list(inlined.graph.node)
-        nodes = nodes if whole or inlined is not model else nodes[first : last + 1]
-        plan = compile_plan(inlined, nodes, whole, full, precision == "float64")
+        plan = compile_plan(inlined, nodes if whole else nodes[first : last + 1], whole, full, precision == "float64")
         _remember(key, plan)
     _memorise(model, variant, plan)
     return plan

@@ -24,7 +24,8 @@ class InferShapes(Transformation):
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        stand_in = _without_custom_ops(model)
+        with model.trusted_index():
+            stand_in = _without_custom_ops(model)
         try:
             inferred = onnx.shape_inference.infer_shapes(stand_in, strict_mode=True, data_prop=True)
         except onnx.shape_inference.InferenceError as error:
@@ -44,7 +45,7 @@ def _record(model: ModelWrapper, name: str, inferred: TypeProto) -> None:
     if info is None:
         model.set_tensor_shape(name, [], tensor.elem_type)
         info = model.get_tensor_valueinfo(name)
-    if info is not None and info.type.SerializeToString() != inferred.SerializeToString():
+    if info is not None and info.type != inferred:
         info.type.CopyFrom(inferred)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,6 @@ from finn.transformation.general import (
     GiveUniqueNodeNames,
     GiveUniqueParameterTensors,
     RemoveStaticGraphInputs,
-    RemoveUnusedTensors,
 )
 from finn.transformation.infer_shapes import InferShapes, require_static_shapes
 from finn.transformation.remove import RemoveUnusedNodes
@@ -29,21 +29,16 @@ def cleanup_model(
     preserve_qnt_ops: keep the quantizers of constants. override_inpsize: the shape of the first input, or its batch
     size. The given model stays as it is. ModelError if a shape is not fixed afterwards.
     """
+    model = copy.deepcopy(model)
     if override_inpsize is not None:
-        model = ModelWrapper(model.model, make_deepcopy=True)
         _override(model, override_inpsize)
-    steps = (
-        RemoveStaticGraphInputs(),
-        InferShapes(),
-        GiveUniqueParameterTensors(),
-        FoldConstants(exclude_op_types=QONNX_QUANTIZERS | QDQ if preserve_qnt_ops else None),
-        RemoveUnusedNodes(),
-        RemoveUnusedTensors(),
-        GiveUniqueNodeNames(),
-        GiveReadableTensorNames(),
-    )
-    for step in steps:
-        model = model.transform(step)
+    infer = (RemoveStaticGraphInputs(), InferShapes(), GiveUniqueParameterTensors())
+    fold = (FoldConstants(exclude_op_types=QONNX_QUANTIZERS | QDQ if preserve_qnt_ops else None), RemoveUnusedNodes())
+    for step in (*infer, *fold):
+        model = model.transform(step, make_deepcopy=False, cleanup=False)
+    model.cleanup()  # sorts the nodes: their names follow the order
+    for step in (GiveUniqueNodeNames(), GiveReadableTensorNames()):
+        model = model.transform(step, make_deepcopy=False, cleanup=False)
     require_static_shapes(model)
     return model
 
