@@ -261,7 +261,8 @@ class ArbPrecFloatType(BaseDataType):
 
     def to_codes(self, values: np.ndarray) -> np.ndarray:
         """The bits sign | exponent | mantissa of float values as uint64. Values between two codes go towards zero."""
-        x = np.abs(np.asarray(values, dtype=np.float64))
+        values = np.asarray(values, dtype=np.float64)
+        x = np.abs(values)
         exponent = np.where(x == 0, 1 - self._bias, np.maximum(np.frexp(x)[1] - 1, 1 - self._bias))
         mantissa = np.trunc(np.ldexp(x, self._mantissa_bits - exponent)).astype(np.uint64)
         mantissa += (exponent + self._bias - 1).astype(np.uint64) << np.uint64(self._mantissa_bits)  # the leading 1
