@@ -6,6 +6,7 @@ its terms stays below that limit, whatever the order of the summation.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from finn.core.tidy import describe
 FLOAT32_LIMIT = 2**24
 FLOAT64_LIMIT = 2**53
 INT64_LIMIT = 2**63
-_ARITHMETIC = frozenset({"Add", "Gemm", "MatMul", "Mul", "Sub"})
+_ARITHMETIC = frozenset({"Add", "Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "ReduceSum", "Sub", "Sum"})
 _PASS = frozenset(
     {"ArgMax", "Clip", "Concat", "Flatten", "Gather", "Identity", "MaxPool", "Neg", "Relu", "Reshape", "Slice"}
     | {"Squeeze", "TopK", "Transpose", "Unsqueeze"}
@@ -53,7 +54,7 @@ def analyse(model: ModelWrapper, order: list[NodeProto]) -> Exactness:
 
 def _analyse_standard(node: NodeProto, bounds: _Bounds, result: Exactness) -> None:
     widened = any(name in result.wide for name in node.input)
-    if node.op_type in _ARITHMETIC and all(bounds.is_integer(name) for name in node.input if name):
+    if node.op_type in _ARITHMETIC and all(bounds.is_integer(name) for name in _summands(node)):
         terms = bounds.of_terms(node)
         bounds.computed[node.output[0]] = terms
         if terms > FLOAT32_LIMIT or widened:
@@ -69,8 +70,14 @@ def _analyse_standard(node: NodeProto, bounds: _Bounds, result: Exactness) -> No
     elif node.op_type in _PASS and node.input and bounds.is_integer(node.input[0]) and node.op_type != "ArgMax":
         if node.op_type != "Concat":
             bounds.computed[node.output[0]] = bounds.of(node.input[0])
-    elif bounds.mixes_float_types(node):
+    elif widened or bounds.mixes_float_types(node):
         result.dtypes[id(node)] = np.float64
+        result.wide.update(name for name in node.output if bounds.annotated(name) > FLOAT32_LIMIT)
+
+
+def _summands(node: NodeProto) -> list[str]:
+    """The inputs that are numbers, not axes."""
+    return [name for name in (node.input[:1] if node.op_type == "ReduceSum" else node.input) if name]
 
 
 def _type_for(node: NodeProto, bound: int) -> type[np.generic]:
@@ -101,9 +108,7 @@ class _Bounds:
         """The magnitudes of an integer-valued constant as float64, else None."""
         if name not in self._constants:
             value = self.model.get_initializer(name)
-            numeric = value is not None and value.dtype.kind in "fiu" and bool(np.all(np.isfinite(value)))
-            whole = numeric and value is not None and bool(np.all(np.trunc(value) == value))
-            self._constants[name] = np.abs(value.astype(np.float64)) if whole and value is not None else None
+            self._constants[name] = np.abs(value.astype(np.float64)) if value is not None and _whole(value) else None
         return self._constants[name]
 
     def is_integer(self, name: str) -> bool:
@@ -121,18 +126,32 @@ class _Bounds:
 
     def of_terms(self, node: NodeProto) -> int:
         """The sum of the magnitudes of everything that is added up in one output element."""
-        a, b = self.of(node.input[0]), self.of(node.input[1])
-        if node.op_type in ("Add", "Sub"):
-            return a + b
+        magnitudes = [self.of(name) for name in _summands(node)]
+        if node.op_type in ("Add", "Sub", "Sum"):
+            return sum(magnitudes)
         if node.op_type == "Mul":
-            return a * b
-        total = self._of_product(node, a, b)
+            return math.prod(magnitudes)
+        if node.op_type == "ReduceSum":
+            return magnitudes[0] * math.prod(self.model.get_tensor_shape(node.input[0]) or [1])
+        if node.op_type in ("Conv", "ConvTranspose"):
+            return self._of_convolution(node, *magnitudes)
+        total = self._of_product(node, magnitudes[0], magnitudes[1])
         if node.op_type == "Gemm":
             factors = {item.name: abs(item.f) for item in node.attribute if item.name in ("alpha", "beta")}
             total = int(np.ceil(total * factors.get("alpha", 1.0)))
-            if len(node.input) > 2 and node.input[2]:
-                total += int(np.ceil(self.of(node.input[2]) * factors.get("beta", 1.0)))
+            if len(magnitudes) > 2:
+                total += int(np.ceil(magnitudes[2] * factors.get("beta", 1.0)))
         return total
+
+    def _of_convolution(self, node: NodeProto, x: int, weight: int, bias: int = 0) -> int:
+        """weights: (M, C/group, *kernel), of ConvTranspose (C, M/group, *kernel): sums run over all but M."""
+        values = self.constant(node.input[1]) if self.model.has_initializer(node.input[1]) else None
+        output = 0 if node.op_type == "Conv" else 1
+        if values is not None:
+            summed = tuple(axis for axis in range(values.ndim) if axis != output)
+            return x * int(values.sum(axis=summed).max(initial=0)) + bias
+        shape = self.model.get_tensor_shape(node.input[1]) or [1, 1]
+        return x * weight * math.prod(dim or 1 for axis, dim in enumerate(shape) if axis != output) + bias
 
     def _of_product(self, node: NodeProto, a: int, b: int) -> int:
         transposed = {item.name: bool(item.i) for item in node.attribute if item.name in ("transA", "transB")}
@@ -155,3 +174,11 @@ class _Bounds:
             return False
         kinds = {self.model.get_tensor_elem_type(name) for name in node.input if name}
         return {TensorProto.FLOAT, TensorProto.DOUBLE} <= kinds
+
+
+def _whole(value: np.ndarray) -> bool:
+    """Whether all elements are integers; a look at the first ones spares most weights the rest."""
+    if value.dtype.kind not in "fiu":
+        return False
+    parts = (value.reshape(-1)[:64], value)
+    return all(bool(np.all(np.isfinite(part)) and np.all(np.trunc(part) == part)) for part in parts)

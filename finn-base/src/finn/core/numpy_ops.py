@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
 
+from finn.core import numpy_windows
 from finn.core.errors import ExecutionError, UnsupportedError
 from finn.core.tidy import describe
 
@@ -28,7 +29,7 @@ BATCHNORM_EPSILON = float(np.float32(1e-5))
 def run_node(node: NodeProto, inputs: Inputs, opset: int) -> tuple[Array, ...]:
     """The outputs of a standard node. ExecutionError names the node if the inputs do not fit."""
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    kernel = KERNELS.get(node.op_type)
+    kernel = _max_pool if _is_plain_max_pool(node, attributes) else KERNELS.get(node.op_type)
     try:
         with np.errstate(all="ignore"):  # IEEE: x / 0 is infinite, as onnxruntime has it
             if kernel is not None:
@@ -39,6 +40,14 @@ def run_node(node: NodeProto, inputs: Inputs, opset: int) -> tuple[Array, ...]:
         raise ExecutionError(
             f"cannot be computed on inputs {shapes}", where=f"node {describe(node)}", why=str(error)
         ) from error
+
+
+def _is_plain_max_pool(node: NodeProto, attributes: Attributes) -> bool:
+    return node.op_type == "MaxPool" and len(node.output) == 1 and not attributes.get("ceil_mode")
+
+
+def _max_pool(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
+    return (numpy_windows.max_pool(_need(inputs, 0), attributes),)
 
 
 def _reference(node: NodeProto, inputs: Inputs, opset: int) -> tuple[Array, ...]:
@@ -178,6 +187,15 @@ def _argmax(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, 
     return ((np.expand_dims(out, axis) if attributes.get("keepdims", 1) else out).astype(np.int64),)
 
 
+def _conv(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
+    return (numpy_windows.conv(_need(inputs, 0), _need(inputs, 1), _given(inputs, 2), attributes),)
+
+
+def _global_average_pool(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
+    x = _need(inputs, 0)
+    return (x.mean(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+
 def _shape(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
     dims = _need(inputs, 0).shape
     return (np.asarray(dims[attributes.get("start", 0) : attributes.get("end")], dtype=np.int64),)
@@ -207,10 +225,12 @@ KERNELS: dict[str, Kernel] = {
     "Cast": _cast,
     "Clip": _clip,
     "Concat": _concat,
+    "Conv": _conv,
     "Div": _binary(_divide),
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
+    "GlobalAveragePool": _global_average_pool,
     "Identity": _unary(lambda x: x),
     "MatMul": _binary(np.matmul),
     "Mul": _binary(np.multiply),
