@@ -70,7 +70,8 @@ def unpack_innermost_dim_from_hex_string(
     The elements are in the least significant bits of the words. PackingError if the words are no hexadecimal text, too
     long, too short for out_shape[-1] elements, or not as many as out_shape has rows.
     """
-    words = ndarray_words.dtype.kind not in "US":
+    words = np.asarray(ndarray)
+    if words.dtype.kind not in "US":
         raise PackingError(f"words to unpack are texts, not {words.dtype}")
     texts = [word.decode("ascii") if isinstance(word, bytes) else word for word in words.ravel().tolist()]
     try:
