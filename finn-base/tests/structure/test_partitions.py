@@ -26,7 +26,7 @@ from finn.transformation.extend_partition import ExtendPartition
 from finn.transformation.infer_datatypes import InferDataTypes
 from finn.transformation.infer_shapes import InferShapes
 
-from .networks import GENERAL, annotations, feeds, graphs, shapes, value
+from .networks import annotations, feeds, graphs, shapes, value  # noqa: TID252 - test helpers are no installed package
 
 
 def assignment(model: ModelWrapper, choices: Sequence[int]) -> dict[str, int]:
@@ -263,10 +263,12 @@ def test_extension_is_checked_first(tmp_path: Path) -> None:
     _wrap(two).save(tmp_path / "partition_1.onnx")
     with pytest.raises(ModelError, match=r"GenericPartition_1', model .*: it has 1 inputs, its model 2: x, z"):
         parted.transform(ExtendPartition([0, 2]), make_deepcopy=False)
-    squeeze = helper.make_node("Squeeze", ["x"], ["y"], axes=[0], name="S")
-    old = _wrap(helper.make_graph([squeeze], "g", [value("x", [1, 2, 3])], [value("y")]), 11)
+    mean = helper.make_node("ReduceMean", ["x"], ["y"], axes=[0], name="S", keepdims=0)
+    old = _wrap(helper.make_graph([mean], "g", [value("x", [1, 2, 3])], [value("y")]))
     old.save(tmp_path / "partition_1.onnx")
-    with pytest.raises(UnsupportedError, match=r"node Squeeze 'S': cannot raise the .* from version 11 to 13, which a"):
+    parted.set_opset_import("", 18)
+    before = parted.model.SerializeToString()
+    with pytest.raises(UnsupportedError, match=r"node ReduceMean 'S': the standard .* from version 13 to 18"):
         parted.transform(ExtendPartition([0, 2]), make_deepcopy=False)
     (tmp_path / "partition_1.onnx").unlink()
     with pytest.raises(ModelError, match="cannot read the model of the partition: No such file"):
@@ -280,3 +282,13 @@ def test_nodes_without_readers_can_be_partitioned(tmp_path: Path) -> None:
     parted = model.transform(PartitionFromDict({0: [1]}, tmp_path), cleanup=False)
     assert [list(n.output) for n in parted.graph.node] == [["y"], ["dead"]]
     same_results(model, parted)
+
+
+def test_extension_adapts_versions(tmp_path: Path) -> None:
+    parted = chain("Relu", "Neg").transform(PartitionFromDict({0: [1]}, tmp_path))
+    clip = helper.make_node("Clip", ["x"], ["y"], "C", max=1.0)
+    _wrap(helper.make_graph([clip], "g", [value("x")], [value("y")]), 10).save(tmp_path / "partition_0.onnx")
+    back = extend_all(parted)
+    onnx.checker.check_model(back.model)
+    x = feeds(back)
+    np.testing.assert_array_equal(execute_onnx(back, x)["y"], np.clip(x["x"], 0, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from onnx import FunctionProto, GraphProto, NodeProto
 
@@ -12,7 +12,7 @@ from finn.core.index import subgraphs
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import describe, fresh_name
 from finn.custom_op.registry import getCustomOp
-from finn.transformation._opsets import require_same_meaning, set_standard_opset
+from finn.transformation._opsets import import_standard_opset, require_same_meaning
 
 
 def all_names(graph: GraphProto) -> set[str]:
@@ -27,48 +27,62 @@ def all_names(graph: GraphProto) -> set[str]:
     return names
 
 
-def common_opsets(models: Iterable[ModelWrapper], purpose: str) -> dict[str, int]:
-    """{domain: the highest version that one of the models imports}.
+def agree_on_opsets(models: Sequence[ModelWrapper]) -> None:
+    """Let all models, and their functions, import the highest version that one of them imports of each domain.
 
-    UnsupportedError that names a node to which that version gives another meaning than the one its model imports.
-    purpose: for the message, "... which <purpose>".
+    Nodes are adapted where the standard operators have changed. UnsupportedError that names a node to which the new
+    version gives another meaning; the models, which should be copies, may be changed in part then.
     """
-    models = list(models)
     common: dict[str, int] = {}
     for model in models:
-        for domain, version in model.get_opset_imports().items():
+        for domain, version in (*model.get_opset_imports().items(), *_of_functions(model)):
             common[domain] = max(version, common.get(domain, 1))
     for model in models:
+        for function in model.model.functions:
+            _raise_function(function, common)
         own = model.get_opset_imports()
-        if "" in own:
-            require_same_meaning(model, model.graph.node, own[""], common[""], purpose)
         for node in model.graph.node:
-            if is_custom_domain(node.domain) and own.get(node.domain, 1) != common.get(node.domain, 1):
-                _require_same_operator(node, own.get(node.domain, 1), common[node.domain], purpose)
-    return common
+            _require_same_operator(node, own, common)
+        import_standard_opset(model, common.get("", 1))
+        for domain, version in common.items():
+            if domain and own.get(domain) != version:
+                model.set_opset_import(domain, version)
 
 
-def _require_same_operator(node: NodeProto, old: int, new: int, purpose: str) -> None:
+def _of_functions(model: ModelWrapper) -> list[tuple[str, int]]:
+    return [(_standard(o.domain), o.version) for function in model.model.functions for o in function.opset_import]
+
+
+def _standard(domain: str) -> str:
+    return "" if domain == "ai.onnx" else domain
+
+
+def _raise_function(function: FunctionProto, common: dict[str, int]) -> None:
+    own = {_standard(entry.domain): entry.version for entry in function.opset_import}
+    if "" in own:
+        require_same_meaning(function.node, own[""], common[""])
+    for node in function.node:
+        _require_same_operator(node, own, common)
+    for entry in function.opset_import:
+        entry.version = common[_standard(entry.domain)]
+
+
+def _require_same_operator(node: NodeProto, own: dict[str, int], common: dict[str, int]) -> None:
+    """UnsupportedError if a custom node is another operator in the common version of its domain."""
+    old, new = own.get(node.domain, 1), common.get(node.domain, 1)
+    if old == new or not is_custom_domain(node.domain):
+        return
     try:
         same = type(getCustomOp(node, old)) is type(getCustomOp(node, new))
     except UnknownOpError:
         return  # nobody here knows what the node means; a function of the model perhaps
     if not same:
         raise UnsupportedError(
-            f"cannot raise domain '{node.domain}' from version {old} to {new}, which {purpose}",
+            f"domain '{node.domain}' cannot be raised from version {old} to {new}",
             where=f"node {describe(node)}",
             why=f"{node.op_type} is another operator there",
-            remedy=f"export both models for version {new} of the domain",
+            remedy="export both models with the same version of the domain",
         )
-
-
-def import_opsets(model: ModelWrapper, versions: dict[str, int]) -> None:
-    """Let `model` import these versions."""
-    for domain, version in versions.items():
-        if domain:
-            model.set_opset_import(domain, version)
-        else:
-            set_standard_opset(model.model, version)
 
 
 def take_functions(target: ModelWrapper, source: ModelWrapper) -> None:

@@ -10,7 +10,7 @@ from finn.core.errors import ModelError
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import describe, fresh_name, rename_in_graph
 from finn.custom_op.general.genericpartition import GenericPartition, port_names
-from finn.transformation._joining import all_names, common_opsets, import_opsets, take_functions
+from finn.transformation._joining import agree_on_opsets, all_names, take_functions
 from finn.transformation.base import Transformation
 from finn.transformation.create_generic_partitions import replace_nodes
 
@@ -21,8 +21,8 @@ class ExtendPartition(Transformation):
     Shapes, annotations and constants come along; the tensors at the border keep those that they have in this graph.
     Names that the graph has already get a number, except for constants that are the same. The files stay.
 
-    ModelError if an index is not that of a GenericPartition or its model is missing or has other ports, UnsupportedError
-    if the model imports operators of another version that mean something else; nothing is changed then.
+    Nothing is changed if one cannot be replaced: ModelError if an index is not that of a GenericPartition or its model
+    is missing or has other ports, UnsupportedError if the versions of operators cannot be brought together.
     """
 
     def __init__(self, extend_index: Iterable[int] | int) -> None:
@@ -30,21 +30,24 @@ class ExtendPartition(Transformation):
         self.extend_index = list(dict.fromkeys(indices))
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        nodes = list(model.graph.node)
-        inner = {index: _submodel(nodes, index) for index in self.extend_index}
-        versions = common_opsets([model, *inner.values()], "a common graph needs")
+        inner = {index: _submodel(model, index) for index in self.extend_index}
         if not inner:
             return model, False
-        import_opsets(model, versions)
+        if any(other.get_opset_imports() != model.get_opset_imports() for other in inner.values()):
+            outer = ModelWrapper(model.model, make_deepcopy=True)
+            agree_on_opsets([outer, *inner.values()])
+            model.model.CopyFrom(outer.model)
+            model.model = model.model  # the wrapper looks at the graph again
         with model.trusted_index():
             inlining = _Inlining(model)
-            parts = [inlining.nodes_of(n, inner[i]) if i in inner else [n] for i, n in enumerate(nodes)]
+            parts = [inlining.nodes_of(n, inner[i]) if i in inner else [n] for i, n in enumerate(model.graph.node)]
             replace_nodes(model, [node for part in parts for node in part])
         return model, False
 
 
-def _submodel(nodes: list[NodeProto], index: int) -> ModelWrapper:
+def _submodel(outer: ModelWrapper, index: int) -> ModelWrapper:
     """A copy of the model of the partition at `index`."""
+    nodes = outer.graph.node
     if not 0 <= index < len(nodes) or nodes[index].op_type != "GenericPartition":
         found = f"it is {describe(nodes[index])}" if 0 <= index < len(nodes) else f"there are {len(nodes)} nodes"
         raise ModelError(f"node {index} is no GenericPartition", why=found)

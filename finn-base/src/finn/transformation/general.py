@@ -24,9 +24,9 @@ from finn.transformation._naming import (
     GiveUniqueNodeNames,
     GiveUniqueTensorNames,
 )
-from finn.transformation._opsets import require_same_meaning, set_standard_opset
 from finn.transformation.base import Transformation
 from finn.transformation.normal_forms import div_to_mul, sub_to_add
+from finn.transformation.raise_opset import raise_opset
 from finn.transformation.rewrite import apply
 
 
@@ -88,27 +88,22 @@ class ConvertDivToMul(Transformation):
 class MovePadAttributeToTensor(Transformation):
     """The attributes `pads` and `value` of Pad become constant inputs, as from version 11 of the operators on.
 
-    Models that import an older version import 11 afterwards. UnsupportedError, with nothing changed, if that version
-    would read another node in another way.
+    A model with such a Pad that imports an older version is raised to 11, all of its nodes are; UnsupportedError as of
+    `finn.transformation.raise_opset`, with nothing changed.
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         old_style = [node for node in model.graph.node if node.op_type == "Pad" and not node.domain and _pads(node)]
-        if not old_style:
+        if old_style and raise_opset(model, 11):
             return model, False
-        opset = model.get_opset_imports().get("", 11)
-        if opset < 11:
-            moved = {id(node) for node in old_style}
-            others = (node for node in model.graph.node if id(node) not in moved)
-            require_same_meaning(model, others, opset, 11, "Pad with constant inputs needs")
-            set_standard_opset(model.model, 11)
         with model.trusted_index():
             for node, names in [(node, _pad_constants(model, node)) for node in old_style]:
                 kept = [a for a in node.attribute if a.name not in ("pads", "value")]
                 del node.attribute[:], node.input[1:]
                 node.attribute.extend(kept)
                 node.input.extend(names)
-            model.nodes_were_reordered()
+            if old_style:
+                model.nodes_were_reordered()  # no edit that a trusted index would notice
         return model, False
 
 
