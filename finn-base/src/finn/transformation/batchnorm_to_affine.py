@@ -9,8 +9,8 @@ import numpy as np
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.base import Transformation
 from finn.transformation.normal_forms import batchnorm_factors, batchnorm_to_affine, over_channels
-from finn.transformation.standard_ops import opset_of
 from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, Var, apply, op, require, rule
+from finn.transformation.standard_ops import opset_of
 
 x = Var("x")
 b, gamma, mean, var = Const("b"), Const("gamma"), Const("mean"), Const("var")

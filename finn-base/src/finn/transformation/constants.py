@@ -17,8 +17,8 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_node
 from finn.custom_op.general import QDQ, QONNX_QUANTIZERS
 from finn.transformation.fold_constants import RANDOM, compute
-from finn.transformation.standard_ops import opset_of
 from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, apply, op, require
+from finn.transformation.standard_ops import opset_of
 
 _QUANTIZERS = QONNX_QUANTIZERS | {"FloatQuant"}
 
@@ -90,19 +90,20 @@ def with_zero(datatype: BaseDataType) -> BaseDataType:
     return DataType["TERNARY"] if datatype == "BIPOLAR" else datatype
 
 
-def rearranged(t: TensorRef, index: np.ndarray) -> Any:
+def rearranged(t: TensorRef, index: np.ndarray, fold: bool = True) -> Any:
     """The elements of a constant in other places, as an operand with the same data type.
 
     index: for each element of the result its place in the flattened tensor, or -1 for a zero. A quantizer that makes
     the constant is applied to the rearranged values, with its parameters rearranged; where it would not map zeros to
-    zeros, and where the constant is computed in another way, the result is the plain array.
+    zeros, and where the constant is computed in another way, the result is the plain array; NoMatch without `fold`.
     """
     node = t.model.find_producer(t.name)
     if node is not None and not t.model.has_initializer(t.name):
         try:
             return _quantizer(t, node, index)
         except NoMatch:
-            pass
+            if not fold:
+                raise
     value = value_of(t)
     result = value.reshape(-1)[index]
     if np.any(index < 0):
@@ -140,7 +141,7 @@ def _quantizer(t: TensorRef, node: NodeProto, index: np.ndarray) -> Call:
             operands.append(param)
             continue
         by_axis = node.op_type in QDQ
-        moved = _moved(value.reshape([-1] + [1] * (len(shape) - axis - 1)) if by_axis else value, shape, index)
+        moved = moved_parameter(value.reshape([-1] + [1] * (len(shape) - axis - 1)) if by_axis else value, shape, index)
         if by_axis:
             moved, attributes["axis"] = _as_vector(moved)
         operands.append(constant(moved, param.datatype))
@@ -148,7 +149,7 @@ def _quantizer(t: TensorRef, node: NodeProto, index: np.ndarray) -> Call:
     return annotated(Call(node.op_type, (inner, *operands), attributes, node.domain), t.datatype)
 
 
-def _moved(value: np.ndarray, shape: tuple[int, ...], index: np.ndarray) -> np.ndarray:
+def moved_parameter(value: np.ndarray, shape: tuple[int, ...], index: np.ndarray) -> np.ndarray:
     """A parameter that broadcasts over the result of `rearranged` as `value` does over `shape`.
 
     The places of zeros take the parameters of others in their column.

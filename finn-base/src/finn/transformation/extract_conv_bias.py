@@ -9,8 +9,8 @@ import numpy as np
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.base import Transformation
 from finn.transformation.constants import annotated, is_fixed, rearranged, rewrite_with_constants, shape_of
-from finn.transformation.standard_ops import reshape
 from finn.transformation.rewrite import Call, Rule, TensorRef, Var, op, rule
+from finn.transformation.standard_ops import reshape
 
 x, w, b = Var("x"), Var("w"), Var("b")
 

@@ -8,6 +8,7 @@ from onnx import NodeProto, TensorProto, TypeProto, helper
 
 from finn.core.domains import is_custom_domain
 from finn.core.errors import ModelError
+from finn.core.index import reads, subgraphs
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import describe
 from finn.custom_op.registry import getCustomOp
@@ -87,6 +88,8 @@ def infer_node_types(model: ModelWrapper, node: NodeProto) -> dict[str, TypeProt
     """The types of the outputs of one node from those of its inputs; {} if they cannot be told."""
     if is_custom_domain(node.domain):
         node = getCustomOp(node).make_shape_compatible_op(model)
+        if len(list(subgraphs(node))):
+            return _infer_with_bodies(model, node)
     opset = model.get_opset_imports().get("", 11)
     types = {name: _type_of(model, name) for name in node.input if name}
     known = {name: kind for name, kind in types.items() if kind is not None}
@@ -100,6 +103,24 @@ def infer_node_types(model: ModelWrapper, node: NodeProto) -> dict[str, TypeProt
         )
     except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, KeyError, ValueError):
         return {}
+
+
+def _infer_with_bodies(model: ModelWrapper, node: NodeProto) -> dict[str, TypeProto]:
+    """The same for a stand-in of several nodes: they read tensors of the model that are no inputs of theirs."""
+    graph = onnx.GraphProto(name="one_node", node=[node])
+    for name in reads(node):
+        constant, kind = _small_constant(model, name), _type_of(model, name)
+        if constant is not None:
+            graph.initializer.append(constant)
+        elif kind is not None:
+            graph.input.append(helper.make_value_info(name, kind))
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output)
+    proto = onnx.ModelProto(ir_version=10, graph=graph, opset_import=model.model.opset_import)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+    except onnx.shape_inference.InferenceError:
+        return {}
+    return {value.name: value.type for value in inferred.graph.output}
 
 
 def _type_of(model: ModelWrapper, name: str) -> TypeProto | None:

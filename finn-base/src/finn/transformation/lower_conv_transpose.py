@@ -3,7 +3,7 @@
     conv_transpose(x, w) == conv(spread(x), flip(w))
 
 spread puts stride - 1 zeros behind each element. The kernel is flipped along its spatial axes, input and output
-channels change places; the padding p becomes dilation * (kernel - 1) - p, and where that is negative the image is cropped.
+channels change places; the padding p becomes dilation * (kernel - 1) - p; where that is negative, the image is cut.
 See section 4 of Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285.
 """
 
@@ -20,8 +20,8 @@ from finn.core.tidy import describe
 from finn.transformation.base import Transformation
 from finn.transformation.constants import Fixed, annotated, rearranged, rewrite_with_constants, shape_of, with_zero
 from finn.transformation.convolution import Convolution, of_conv_transpose, spatial_size
-from finn.transformation.standard_ops import crop, pad, reshape
 from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, match, op, require, rule
+from finn.transformation.standard_ops import crop, pad, reshape
 
 x, b = Var("x"), Var("b")
 w = Fixed("w")

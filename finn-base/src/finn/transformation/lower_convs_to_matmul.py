@@ -22,8 +22,8 @@ from finn.transformation.base import Transformation
 from finn.transformation.constants import Fixed, annotated, rearranged, rewrite_with_constants, shape_of
 from finn.transformation.convolution import Convolution, of_conv, spatial_size
 from finn.transformation.extract_conv_bias import over_channels_of
-from finn.transformation.standard_ops import squeeze, unsqueeze
 from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, match, op, require, rule
+from finn.transformation.standard_ops import squeeze, unsqueeze
 from finn.util.basic import auto_pad_to_explicit_padding
 
 x, b = Var("x"), Var("b")
