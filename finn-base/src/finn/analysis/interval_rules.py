@@ -162,8 +162,39 @@ def rising(call: Call) -> Sequence[Interval]:
     return [Interval.between(*(call.run(end)[0] for end in ends))]
 
 
-def axis_attribute(call: Call) -> int:
-    return int(call.attributes.get("axis", 1))
+def variadic(call: Call) -> Sequence[Interval]:
+    """The same for any number of inputs, which broadcast."""
+    lows, highs = (np.broadcast_arrays(*(getattr(x, end) for x in call.inputs if x)) for end in ("low", "high"))
+    return [Interval.between(call.run(lows)[0], call.run(highs)[0])]
+
+
+def linear_parameters(call: Call) -> tuple[Array, Array]:
+    """(scale, zero point) of QuantizeLinear and DequantizeLinear, laid along their axis."""
+    axis, rank = int(call.attributes.get("axis", 1)), call.x().low.ndim
+    scale = call.constant(1, "scale")
+    zero = call.constant(2, "zero point") if call.has(2) else np.zeros(scale.shape, np.uint8)
+    if scale.ndim > 1:
+        raise Unknown("its scale is given per block")
+    return (scale, zero) if scale.size == 1 else (along(scale, axis, rank), along(zero, axis, rank))
+
+
+def quantize_linear(call: Call) -> Sequence[Interval]:
+    """saturate(round(x / scale) + zero point), in the type of the zero point."""
+    scale, zero = linear_parameters(call)
+    if zero.dtype.kind not in "iu":
+        raise Unknown("it quantizes to floats")
+    limits = np.iinfo(zero.dtype)
+    results = []
+    for bound, dtype in itertools.product((call.x().low, call.x().high), (np.float32, np.float64)):
+        whole = np.rint(bound.astype(dtype) / scale.astype(dtype)).astype(np.float64) + zero
+        results.append(np.clip(whole, limits.min, limits.max))
+    return [Interval.between(np.minimum.reduce(results), np.maximum.reduce(results))]
+
+
+def dequantize_linear(call: Call) -> Sequence[Interval]:
+    """(x - zero point) * scale"""
+    scale, zero = (parameter.astype(np.float64) for parameter in linear_parameters(call))
+    return [call.x().affine(scale, -scale * zero)]
 
 
 BINARY = corners(data=(0, 1))
@@ -509,7 +540,8 @@ RULES: dict[str, Rule] = {
     "Gelu": corners(-0.7517915246935645, -0.7524614220710162),  # least value, without and with approximation
     "HardSwish": corners(-1.5),
     "Mish": corners(-1.1924312145923815),
-    **dict.fromkeys(("Add", "Clip", "Max", "Mean", "Min", "Sum"), rising),
+    **dict.fromkeys(("Max", "Mean", "Min", "Sum"), variadic),
+    **dict.fromkeys(("Add", "Clip"), rising),
     **dict.fromkeys(("Mul", "Sub"), BINARY),
     "Div": divide,
     "Reciprocal": divide,
@@ -519,8 +551,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("Ceil", "Floor", "Round", "Sign"), STEP),
     **dict.fromkeys(("Quant", "IntQuant", "BipolarQuant", "Trunc", "FloatQuant"), STEP),
     "MultiThreshold": corners(steps=True, channel=lambda call: call.channel),
-    "QuantizeLinear": corners(steps=True, channel=axis_attribute),
-    "DequantizeLinear": corners(channel=axis_attribute),
+    "QuantizeLinear": quantize_linear,
+    "DequantizeLinear": dequantize_linear,
     "Cast": cast,
     **dict.fromkeys(("Sin", "Cos"), always(-1, 1)),
     **dict.fromkeys(("Softmax", "Hardmax"), always(0, 1)),

@@ -151,8 +151,7 @@ class _ScaledPropagation(Propagation):
         try:
             if node.op_type not in SCALED or is_foreign(node):
                 raise Unknown(f"{node.op_type} computes in floats")
-            with np.errstate(all="ignore"):
-                return list(SCALED[node.op_type](s))
+            return list(SCALED[node.op_type](s))
         except (Unknown, FinnError) as error:
             if entering:
                 self.result.losses.append(Note(describe(node), node.op_type, reason_of(error)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from finn.analysis.interval_rules import (
     RULES,
@@ -19,6 +20,7 @@ from finn.analysis.interval_rules import (
     filters,
     is_integer_kind,
     is_padded,
+    linear_parameters,
     reduced_axes,
     window_axes,
 )
@@ -176,16 +178,18 @@ def natural(s: ScaledCall) -> Sequence[Scaled | None]:
 
 def dequantized(s: ScaledCall) -> Sequence[Scaled | None]:
     """(q - zero point) * scale"""
-    call = s.call
-    axis = int(call.attributes.get("axis", 1))
-    scale = along(call.constant(1, "scale").astype(np.float64), axis, call.rank)
-    shift = along(call.constant(2, "zero point").astype(np.float64), axis, call.rank) if call.has(2) else 0.0
-    return [s.x().affine(scale, -scale * shift)]
+    scale, zero = (parameter.astype(np.float64) for parameter in linear_parameters(s.call))
+    return [s.x().affine(scale, -scale * zero)]
 
 
 def cast(s: ScaledCall) -> Sequence[Scaled | None]:
-    """To integers if it does; else it changes nothing."""
-    return natural(s) if is_integer_kind(s.call.attributes["to"]) else same(s)
+    """Of a float to a float it changes nothing, unless that is narrow and rounds."""
+    to = s.call.attributes["to"]
+    if to in (TensorProto.FLOAT, TensorProto.DOUBLE):
+        return same(s)
+    if not (is_integer_kind(to) or to == TensorProto.BOOL):
+        raise Unknown("it casts to a narrow float")
+    return natural(s)
 
 
 def same(s: ScaledCall) -> Sequence[Scaled | None]:

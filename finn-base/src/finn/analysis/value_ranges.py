@@ -63,7 +63,6 @@ class Propagation:
 
     def __init__(self, model: ModelWrapper, inputs: Inputs) -> None:
         self.model, self.ranges = model, ValueRanges()
-        self.versions = {"": DEFAULT_OPSET} | model.get_opset_imports()
         for tensor in model.graph.initializer:
             value = model.get_initializer(tensor.name)
             if value is not None and value.dtype.kind in "fiub":
@@ -82,16 +81,15 @@ class Propagation:
     def run(self, refine: Callable[[Call], None] = lambda call: None) -> ValueRanges:
         """Walk the nodes in topological order. `refine` sees each call when its outputs have their intervals."""
         nodes = self.model.graph.node
-        with self.model.trusted_index():
+        with self.model.trusted_index(), np.errstate(all="ignore"):  # infinite bounds
             for _, node in sorted(zip(node_levels(self.model.graph), nodes, strict=True), key=lambda pair: pair[0]):
-                call = self._call(node)
+                call = make_call(self.model, node, self._interval)
                 self._evaluate(call)
                 refine(call)
         return self.ranges
 
     def shape(self, name: str) -> Shape | None:
-        shape = self.model.get_tensor_shape(name) if name else None
-        return None if shape is None else tuple(shape)
+        return _shape(self.model, name)
 
     def of_datatype(self, name: str) -> Interval:
         """All values of the annotated data type."""
@@ -113,17 +111,6 @@ class Propagation:
             raise ConfigError(f"the range of input '{name}' is no interval: {low.tolist()} to {high.tolist()}")
         return Interval(with_rank(low, len(shape)), with_rank(high, len(shape)))
 
-    def _call(self, node: NodeProto) -> Call:
-        return Call(
-            node=node,
-            inputs=tuple(self._interval(name) if name else None for name in node.input),
-            shapes=tuple(map(self.shape, node.input)),
-            out_shapes=tuple(map(self.shape, node.output)),
-            out_kind=self.model.get_tensor_elem_type(node.output[0]) if len(node.output) else 0,
-            opset=self.versions.get(node.domain if is_custom_domain(node.domain) else "", 1),
-            graph=self.model.graph,
-        )
-
     def _interval(self, name: str) -> Interval:
         return self.intervals.get(name) or Interval.uniform(-np.inf, np.inf, len(self.shape(name) or ()))
 
@@ -142,19 +129,46 @@ class Propagation:
                 self.intervals[name] = found.map(lambda bound: with_rank(bound, rank))  # noqa: B023
 
 
+def make_call(model: ModelWrapper, node: NodeProto, interval: Callable[[str], Interval]) -> Call:
+    """The node with its surroundings, for the rules. interval : of a tensor by its name."""
+    domain = node.domain if is_custom_domain(node.domain) else ""
+    return Call(
+        node=node,
+        inputs=tuple(interval(name) if name else None for name in node.input),
+        shapes=tuple(_shape(model, name) for name in node.input),
+        out_shapes=tuple(_shape(model, name) for name in node.output),
+        out_kind=model.get_tensor_elem_type(node.output[0]) if len(node.output) else 0,
+        opset=model.get_opset_imports().get(domain, 1 if domain else DEFAULT_OPSET),
+        graph=model.graph,
+    )
+
+
+def _shape(model: ModelWrapper, name: str) -> Shape | None:
+    shape = model.get_tensor_shape(name) if name else None
+    return None if shape is None else tuple(shape)
+
+
 def _results(call: Call) -> Sequence[Interval]:
     """By the rule of the operator; constants are computed."""
     node = call.node
-    if all(x is None or x.constant for x in call.inputs) and node.op_type not in NEVER_CONSTANT and not _body(node):
-        arrays = call.run([None if x is None else x.low for x in call.inputs], dtype=None)
-        return [Interval.of_constant(a) for a in arrays]
+    fixed = all(x is None or x.constant for x in call.inputs) and node.op_type not in NEVER_CONSTANT
+    if fixed and not any(True for _ in subgraphs(node)):
+        try:
+            arrays = call.run([None if x is None else x.low for x in call.inputs], dtype=None)
+            return [Interval.of_constant(a) for a in arrays]
+        except (Unknown, FinnError):
+            if node.op_type not in RULES:
+                raise
     if node.op_type not in RULES or is_foreign(node):
         raise Unknown(f"there is no rule for {node.op_type}")
-    return RULES[node.op_type](call)
+    results = RULES[node.op_type](call)
+    return [_as_constant(y, s) for y, s in zip(results, call.out_shapes, strict=False)] if fixed else results
 
 
-def _body(node: NodeProto) -> bool:
-    return any(True for _ in subgraphs(node))
+def _as_constant(y: Interval, shape: Shape | None) -> Interval:
+    """The constant, if there is only one value for each element."""
+    fixed = shape is not None and (y.low == y.high).all()
+    return Interval.of_constant(np.broadcast_to(y.low, shape or ())) if fixed else y
 
 
 def is_foreign(node: NodeProto) -> bool:

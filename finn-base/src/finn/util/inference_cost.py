@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-from collections.abc import Mapping, MutableMapping
+import sys
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +117,16 @@ def _preprocessed(model: ModelWrapper) -> ModelWrapper:
     ):
         model = model.transform(step, make_deepcopy=False)
     return model
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: print the cost of a model."""
+    parser = argparse.ArgumentParser(description="Report what one inference of a model costs.")
+    parser.add_argument("model", help="ONNX file")
+    parser.add_argument("--output-json", help="file for the result")
+    parser.add_argument("--output-onnx", help="file for the preprocessed model")
+    parser.add_argument("--no-preprocess", dest="preprocess", action="store_false")
+    parser.add_argument("--no-discount-sparsity", dest="discount_sparsity", action="store_false")
+    parser.add_argument("--cost-breakdown", action="store_true", help="also by op type and by node")
+    given = vars(parser.parse_args(arguments))
+    sys.stdout.write(f"{json.dumps(inference_cost(given.pop('model'), **given), indent=2)}\n")
