@@ -240,7 +240,8 @@ def test_rules_that_undo_each_other_are_named(build) -> None:  # type: ignore[no
     with pytest.raises(RewriteError) as error:
         apply(model, [to_sub, to_add], limit=9)
     assert str(error.value) == (
-        "rewriting did not settle in 9 steps; fired most: to_sub (5 times), to_add (5 times). "
+        "rewriting did not settle in 9 steps; fired most: to_sub (5 times), to_add (5 times) "
+        "(at the end these took turns: to_sub at 'y', to_add at 'y'). "
         "Remedy: put rules that undo each other into different phases, or guard one of them"
     )
 
