@@ -248,7 +248,7 @@ def unary_then_binary(first: str, second: str, build) -> tuple[ModelWrapper, lis
     return build(nodes, tensors("a", "b"), ["p", "q", "y"], constants), ["p", "q", "y"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # `build` has no state
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])  # `build` has no state
 @given(st.sampled_from(_UNARY), st.sampled_from(_BINARY), _TYPES, _TYPES, st.integers(0, 2**32 - 1))
 def test_inferred_types_hold_the_results(build, first: str, second: str, a: str, b: str, seed: int) -> None:  # type: ignore[no-untyped-def]
     if first in ("Flatten", "GlobalMaxPool") and second == "MatMul":

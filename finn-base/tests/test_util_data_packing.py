@@ -194,6 +194,7 @@ def draw_values(datatype: BaseDataType, shape: tuple[int, ...], seed: int) -> np
     return values
 
 
+@settings(deadline=None)
 @given(types, shapes, st.integers(0, 70), st.booleans(), st.integers(0, 2**32 - 1))
 def test_text_there_and_back(datatype, shape: tuple[int, ...], more: int, reverse: bool, seed: int) -> None:  # type: ignore[no-untyped-def]
     values = draw_values(datatype, shape, seed)
@@ -213,6 +214,7 @@ def test_text_there_and_back(datatype, shape: tuple[int, ...], more: int, revers
     np.testing.assert_array_equal(back, values)
 
 
+@settings(deadline=None)
 @given(types, shapes, st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**32 - 1))
 def test_bytes_there_and_back(
     datatype, shape: tuple[int, ...], inner: bool, endian: bool, fast: bool, seed: int
@@ -231,7 +233,7 @@ def test_bytes_there_and_back(
         np.testing.assert_array_equal(back, values)
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(65, 200), st.booleans(), st.integers(0, 50), st.booleans(), st.data())
 def test_elements_beyond_64_bits(width: int, signed: bool, more: int, reverse: bool, data) -> None:  # type: ignore[no-untyped-def]
     datatype = DataType[f"{'' if signed else 'U'}INT{width}"]

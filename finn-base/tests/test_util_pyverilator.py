@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finn.core import hooks
@@ -82,6 +82,7 @@ class Fifo(Circuit):
             self.words.append(self.get("in0_TDATA") + 1)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 2**100), min_size=1, max_size=12),
     st.integers(1, 3),
@@ -219,6 +220,7 @@ class Registers(Circuit):
 transfer = st.tuples(st.integers(0, 3), st.integers(0, 2**32 - 1), st.integers(0, 15), st.booleans())
 
 
+@settings(deadline=None)
 @given(st.lists(transfer, min_size=1, max_size=6), st.tuples(*[st.integers(0, 3)] * 3), st.booleans())
 def test_registers(transfers: list[tuple[int, int, int, bool]], delays: tuple[int, ...], lower: bool) -> None:
     sim = Registers("s_axi_control_", dict(zip(("AW", "W", "AR"), delays, strict=True)), lower)

@@ -63,7 +63,9 @@ def auto_pad_to_explicit_padding(
 
     autopad_str: VALID, SAME_UPPER or SAME_LOWER; idim: size of the input; k: of the kernel; n_dims: spatial
     dimensions, 2, or 1 for [H begin, H end]. SAME gives ceil(idim / stride) outputs; an odd one of the padding is at
-    the end for SAME_UPPER. Source: the operators Conv and MaxPool of ONNX, attribute auto_pad.
+    the end for SAME_UPPER. Source: the operators Conv and MaxPool of ONNX, attribute auto_pad, and their reference
+    implementation. onnxruntime agrees, except for SAME_UPPER if the last window ends before the last input by 2 or
+    more: it cuts inputs off at the beginning, which no padding can say.
     AttributeValueError for other strings.
     """
     if autopad_str not in ("VALID", "SAME_UPPER", "SAME_LOWER") or n_dims not in (1, 2):
