@@ -22,7 +22,7 @@ class Net:
     """Collects nodes; `draw` of Hypothesis decides."""
 
     def __init__(self, draw: Any, opset: int) -> None:
-        self.draw, self.opset = draw, opset
+        self.draw, self.opset, self.general = draw, opset, 1
         self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         self.nodes: list[NodeProto] = []
         self.shapes: dict[str, list[int]] = {}
@@ -75,7 +75,7 @@ class Net:
         floats = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in self.shapes.items()]
         outputs = [helper.make_empty_tensor_value_info(name) for name in self.outputs]
         graph = helper.make_graph(self.nodes, "sample", floats, outputs)
-        imports = [helper.make_opsetid("", self.opset), helper.make_opsetid(GENERAL, 1)]
+        imports = [helper.make_opsetid("", self.opset), helper.make_opsetid(GENERAL, self.general)]
         model = ModelWrapper(qonnx_make_model(graph, opset_imports=imports))
         for name, value in self.constants.items():
             model.set_initializer(name, value)
@@ -163,9 +163,11 @@ def quant(op_type: str, domain: str = GENERAL) -> Callable[[Net], str]:
 
 
 def trunc(n: Net) -> str:
-    x = n.x()
-    parameters = [n.const(n.pick(0.25, 0.5)), n.const(n.int(-1, 1)), n.const(6.0), n.const(n.int(3, 6))]
-    return n.node("Trunc", [x, *parameters], domain=GENERAL, rounding_mode=n.pick("FLOOR", "ROUND", "CEIL"))
+    """The second version, with an output scale."""
+    x, scale, n.general = n.x(), n.pick(0.25, 0.5), 2
+    values = (scale, n.int(-1, 1), 6.0, scale * n.pick(1.0, 2.0, 4.0), n.int(3, 6))
+    attributes = {"rounding_mode": n.pick("FLOOR", "ROUND", "CEIL"), "signed": n.int(0, 1), "narrow": n.int(0, 1)}
+    return n.node("Trunc", [x, *map(n.const, values)], domain=GENERAL, **attributes)
 
 
 def float_quant(n: Net) -> str:

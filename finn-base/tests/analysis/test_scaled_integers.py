@@ -15,6 +15,7 @@ from finn.analysis.ranges import Range
 from finn.analysis.scaled_integers import ScaledIntegers, TensorRange, minimal_accumulators, scaled_integers
 from finn.analysis.scaled_rules import SCALED
 from finn.core.domains import GENERAL
+from finn.core.execute_custom_node import execute_custom_node
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.transformation.infer_shapes import InferShapes
@@ -142,6 +143,21 @@ def test_accumulators_are_those_of_the_integers(data: st.DataObject) -> None:
     np.testing.assert_array_equal(found.integers.high, [greatest])
     assert found.datatype == Range(least, greatest).datatype
     assert found.op_type == "MatMul"
+
+
+@pytest.mark.parametrize("mode", ["FLOOR", "ROUND", "CEIL"])
+def test_the_first_version_of_trunc_keeps_the_scale(build, mode: str) -> None:
+    values = {"s": 0.25, "z": 1.0, "in": 8.0, "out": 5.0}
+    node = helper.make_node("Trunc", ["x", *values], ["y"], domain=GENERAL, rounding_mode=mode)
+    constants = {name: np.array(value, np.float32) for name, value in values.items()}
+    model = build([node], {"x": [1, 225]}, ["y"], constants)
+    model.set_tensor_shape("y", [1, 225])
+    y = scaled_integers(model, {"x": (-8, 20)}).tensors["y"]
+    x = np.linspace(-8, 20, 225, dtype=np.float32).reshape(1, -1)
+    context = constants | {"x": x}
+    execute_custom_node(node, context, model.graph, 1)
+    assert_integers(context["y"], y)
+    assert (context["y"].min(), context["y"].max()) == y.interval.span
 
 
 def built(build: Any, nodes: list[Any], **arguments: Any) -> ModelWrapper:
