@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from onnx import NodeProto
 
@@ -14,7 +16,7 @@ w = Fixed("w")
 
 
 @rule(op.Transpose(w).named("transpose"), shapes="w:n,c,h", attributes={"transpose": {"perm": [1, 2, 0]}})
-def transpose_constant(w: TensorRef, transpose: Call) -> Call:
+def transpose_constant(w: TensorRef, transpose: Call) -> Any:
     """transpose(w) == w', for a constant w; transpose(quant(w, s)) == quant(w', s')"""
     shape = shape_of(w)
     perm = transpose.attributes.get("perm", range(len(shape))[::-1])

@@ -116,7 +116,8 @@ def _summed(value: np.ndarray, c: Convolution, factors: tuple[int, int]) -> np.n
 def _channels_swapped(value: np.ndarray, group: int) -> np.ndarray:
     """(OFM, IFM/group, ...) as (IFM, OFM/group, ...)."""
     ofm, ifm, *rest = value.shape
-    return value.reshape(group, ofm // group, ifm, *rest).swapaxes(1, 2).reshape(group * ifm, ofm // group, *rest)
+    grouped = value.reshape(group, ofm // group, ifm, *rest)
+    return np.asarray(grouped.swapaxes(1, 2).reshape(group * ifm, ofm // group, *rest))
 
 
 def _quantized(w: TensorRef, node: NodeProto, c: Convolution, factors: tuple[int, int], maintain: bool) -> Call:
