@@ -14,7 +14,7 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.util.basic import qonnx_make_model
 
-F, I, B = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+F, I64, B = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 info = helper.make_tensor_value_info
 
 
@@ -52,10 +52,10 @@ def with_loop(standard: bool) -> ModelWrapper:
         helper.make_node("And", ["go", "goes"], ["keep"]),
         helper.make_node("Identity", ["sign"], ["row"]),
     ]
-    inputs = [info("i", I, []), info("goes", B, []), info("state", F, [3])]
+    inputs = [info("i", I64, []), info("goes", B, []), info("state", F, [3])]
     outputs = [info("keep", B, []), info("next", F, [3]), info("row", F, [3])]
     node = helper.make_node("Loop", ["n", "", "x"], ["y", "rows"], body=body(nodes, inputs, outputs, standard))
-    return wrap([node], [info("n", I, []), info("x", F, [3]), info("bound", F, [])],
+    return wrap([node], [info("n", I64, []), info("x", F, [3]), info("bound", F, [])],
                 [info("y", F, [3]), info("rows", F, None)])  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -57,9 +57,54 @@ def load(source: str | os.PathLike[str] | bytes | ModelProto) -> ModelProto:
             why=str(error),
             remedy="keep the data files beside the .onnx file",
         ) from error
+    broken = next((text for text in _texts(proto) if isinstance(text, bytes)), None)
+    if broken is not None:
+        raise ModelError(
+            "the file is damaged",
+            where=where,
+            why=f"a name in it is no text: {broken!r}",
+            remedy="export or copy the .onnx file again",
+        )
     if not (proto.ir_version and len(proto.graph.node) + len(proto.graph.output)):
         raise ModelError("the file holds no ONNX graph", where=where, remedy="export or copy the .onnx file again")
     return proto
+
+
+def _texts(model: ModelProto) -> Iterator[str | bytes]:
+    """Every name in the model; bytes where it is no text, which the parser of ONNX files lets pass."""
+    yield from _fields(model.opset_import)
+    yield from _fields(model.metadata_props)
+    yield from _texts_of(model.graph)
+
+
+def _texts_of(graph: GraphProto) -> Iterator[str | bytes]:
+    for node in graph.node:
+        yield from node.input
+        yield from node.output
+        yield from _fields(node.attribute)
+        for body in subgraphs(node):
+            yield from _texts_of(body)
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        yield from _fields(info.type.tensor_type.shape.dim)
+    for annotation in graph.quantization_annotation:
+        yield from _fields(annotation.quant_parameter_tensor_names)
+    for container in (
+        graph.node, graph.initializer, graph.input, graph.output, graph.value_info,
+        graph.quantization_annotation, graph.metadata_props,
+    ):  # fmt: skip
+        yield from _fields(container)
+
+
+_TEXT = ("name", "op_type", "domain", "dim_param", "tensor_name", "key", "value")
+
+
+def _fields(messages: Iterable[Message]) -> Iterator[str | bytes]:
+    fields: tuple[str, ...] | None = None
+    for message in messages:
+        if fields is None:
+            fields = tuple(field for field in _TEXT if field in message.DESCRIPTOR.fields_by_name)
+        for field in fields:
+            yield getattr(message, field)
 
 
 def normalise_ir_version(model: ModelProto) -> None:

@@ -297,7 +297,7 @@ class ModelWrapper(Annotations):
             raise ModelError(
                 "its data is in another file", where=f"tensor '{tensor_name}'", remedy="load the model from its path"
             )
-        value = numpy_helper.to_array(tensor)
+        value = _array(tensor)
         return (value, tensor.data_type) if return_dtype else value
 
     def has_initializer(self, tensor_name: str) -> bool:
@@ -381,7 +381,7 @@ class ModelWrapper(Annotations):
             if kind.HasField("shape") and kind.elem_type:
                 shape = [dim.dim_value for dim in kind.shape.dim]
                 context[info.name] = np.zeros(shape, helper.tensor_dtype_to_np_dtype(kind.elem_type))
-        context.update({tensor.name: numpy_helper.to_array(tensor) for tensor in self.graph.initializer})
+        context.update({tensor.name: _array(tensor) for tensor in self.graph.initializer})
         return context
 
     def check_all_tensor_shapes_specified(self, fix_missing_init_shape: bool = False) -> bool:
@@ -519,3 +519,14 @@ class ModelWrapper(Annotations):
             for position, name in enumerate(node.input):
                 if name == old:
                     self.set_node_input(node, position, new)
+
+
+def _array(tensor: TensorProto) -> np.ndarray:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"its data do not make an array of shape {list(tensor.dims)} and ONNX type {tensor.data_type}",
+            where=f"tensor '{tensor.name}'",
+            why=str(error),
+        ) from error
