@@ -18,6 +18,7 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.custom_op.general.quant import int_quant
 from finn.transformation._qdq import quantize_dequantize, zero_point_commutes
+from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.qcdq_to_qonnx import QCDQToQuant
 from finn.transformation.qonnx_to_qcdq import QuantToQCDQ
 
@@ -250,7 +251,7 @@ def test_other_nodes_stay_valid_when_the_opset_rises() -> None:
     constants = {"s": f32(0.3), "z": f32(0), "b": f32(4)}
     model = make(nodes, {"x": [2, 1, 3, 4]}, constants, opset=9)
     model.model.ir_version = 4
-    converted = model.transform(QuantToQCDQ())
+    converted = model.transform(InferShapes()).transform(QuantToQCDQ())
     assert converted.get_opset_imports() == {"": 13}
     assert converted.model.ir_version == 7
     check(converted)
