@@ -143,20 +143,20 @@ def _read(model: ModelWrapper, root: NodeProto) -> _Quantizer:
     shapes = [model.get_tensor_shape(name) for name in (root.input[0], root.output[0], integers)]
     shape = next((s for s in shapes if s is not None), None)
     constant = constant_value(model, integers)
-    quantize = source if constant is None and source is not None and source.op_type == "QuantizeLinear" else None
+    quantize = source if constant is None else None
+    if constant is None and (source is None or source.op_type != "QuantizeLinear"):
+        raise NoMatch("neither a QuantizeLinear nor a constant feeds it")
     if quantize is not None:
         shape = model.get_tensor_shape(quantize.input[0]) or shape
     linear = _Linear.of(model, root, shape)
     limits = _integer_range(model, integers, quantize, clip)
     covered = [node for node in (root, clip, source) if node is not None]
     covered += [n for node in covered for name in node.input if (n := _constant_node(model, name)) is not None]
-    if constant is not None:
-        values = (np.clip(constant.astype(np.int64), *limits) - linear.zeropt).astype(np.float32) * linear.scale
-        return _constant_quantizer(tuple(covered), integers, linear, limits, values)
-    if quantize is None:
-        raise NoMatch("neither a QuantizeLinear nor a constant feeds it")
-    require(_Linear.of(model, quantize, shape).equals(linear), "the QuantizeLinear before it has other parameters")
-    return _quantizer(model, tuple(covered), quantize.input[0], linear, limits)
+    if quantize is not None:
+        require(_Linear.of(model, quantize, shape).equals(linear), "the QuantizeLinear before it has other parameters")
+        return _quantizer(model, tuple(covered), quantize.input[0], linear, limits)
+    values = (np.clip(np.asarray(constant).astype(np.int64), *limits) - linear.zeropt).astype(np.float32) * linear.scale
+    return _constant_quantizer(tuple(covered), integers, linear, limits, values)
 
 
 def _integer_range(

@@ -129,7 +129,11 @@ class QuantToQCDQ(Transformation):
     `declined` says afterwards why others stayed: {node: reason}.
 
     The model gets opset 13 if a Clip or an axis is needed, else 10, unless its own is newer; its other operators are
-    adapted (`raise_opset`). The domain of Quant is not imported any more if no node needs it.
+    adapted (`raise_opset`). The domain of Quant is not imported any more if no node needs it. Shapes have to be known
+    for scales along an axis (InferShapes).
+
+    A runtime may still differ elsewhere: onnxruntime fuses the new nodes with their neighbours into integer operators
+    (unless its session has `session.disable_quant_qdq` set to 1), and sums floats in an order that depends on them.
     """
 
     def __init__(self) -> None:
