@@ -111,7 +111,8 @@ def test_quant_keeps_the_float_type() -> None:
         assert quant(np.ones(2, dtype), np.float64(0.1), 0, 8, True, False, "ROUND").dtype == dtype
         assert binary_quant(np.ones(2, dtype), np.float64(0.1)).dtype == dtype
         assert multithreshold(np.ones((1, 2), dtype), np.ones((1, 1))).dtype == dtype
-    assert quant(np.ones(2, np.int64), 1, 0, 8, True, False, "ROUND").dtype == np.float32
+    assert quant(np.ones(2, np.int16), 1, 0, 8, True, False, "ROUND").dtype == np.float32
+    assert quant(np.ones(2, np.int64), 1, 0, 8, True, False, "ROUND").dtype == np.float64
 
 
 @pytest.mark.parametrize("bits", [0, -1, 2.5])

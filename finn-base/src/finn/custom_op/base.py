@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
-from finn.core.errors import AttributeTypeError, AttributeValueError, UnknownAttributeError, nearest
+from finn.core.errors import AttributeTypeError, AttributeValueError, FinnError, UnknownAttributeError, nearest
 from finn.core.tidy import describe
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper
+    from finn.custom_op.expansion import Expansion
 
 AttributeDef = tuple[str, bool, Any] | tuple[str, bool, Any, "set[Any] | None"]
 _NO_DEFAULT: Any = object()
@@ -84,20 +87,31 @@ class CustomOp(ABC):
     def get_nodeattr(self, name: str) -> Any:
         """The value of an attribute: int, float, str, ndarray or a list; the default if the node does not set it.
 
-        AttributeValueError if it is required and missing, or if the value is not allowed.
+        AttributeValueError if it is required and missing, or if the value is not allowed; AttributeTypeError if the
+        node holds another type.
         """
         kind, required, default, allowed = self.get_nodeattr_def(name)
         found = self._find(name)
         if found is None:
             if required:
                 raise AttributeValueError(f"the required attribute '{name}' is missing", where=self._where)
-            return default
+            return copy.copy(default)  # the caller may edit a list
+        if not _holds(found, kind):
+            raise AttributeTypeError(
+                f"attribute '{name}' is stored as {AttributeProto.AttributeType.Name(found.type)}, "
+                f"wanted {_KIND_NAMES[kind]}",
+                where=self._where,
+                remedy=f"write it again, with set_nodeattr('{name}', ...)",
+            )
         value = _read(found, kind)
         self._check_allowed(name, value, allowed)
         return value
 
     def set_nodeattr(self, name: str, value: Any) -> None:
-        """Set an attribute. AttributeTypeError for another type, AttributeValueError for a value not allowed."""
+        """Set an attribute. AttributeTypeError for another type, AttributeValueError for a value not allowed.
+
+        NumPy's numbers, True and False count as Python's, tuples and arrays as lists. An int is no float.
+        """
         kind, _, _, allowed = self.get_nodeattr_def(name)
         if not _FITS[kind](value):
             raise AttributeTypeError(
@@ -105,7 +119,12 @@ class CustomOp(ABC):
                 where=self._where,
             )
         self._check_allowed(name, value, allowed)
-        new = _make_attribute(name, kind, value)
+        try:
+            new = _make_attribute(name, kind, value)
+        except (ValueError, OverflowError) as error:
+            raise AttributeValueError(
+                f"attribute '{name}' cannot be {value!r}", where=self._where, why=str(error), remedy="use 64 bits"
+            ) from error
         found = self._find(name)
         if found is None:
             self.onnx_node.attribute.append(new)
@@ -116,7 +135,9 @@ class CustomOp(ABC):
         return next((a for a in self.onnx_node.attribute if a.name == name), None)
 
     def _check_allowed(self, name: str, value: Any, allowed: set[Any] | None) -> None:
-        if allowed is not None and value not in allowed:
+        if allowed is None:
+            return
+        if any(item not in allowed for item in (value if isinstance(value, list | tuple) else [value])):
             listed = ", ".join(sorted(map(repr, allowed)))
             raise AttributeValueError(
                 f"attribute '{name}' is {value!r}", where=self._where, remedy=f"use one of: {listed}"
@@ -125,6 +146,15 @@ class CustomOp(ABC):
     @property
     def _where(self) -> str:
         return f"node {describe(self.onnx_node)}"
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Errors that are raised within and do not say where name this node."""
+        try:
+            yield
+        except FinnError as error:
+            error.where = error.where or self._where
+            raise
 
     # ----------------------------------------------------------------------------------------------------- meaning
 
@@ -146,6 +176,13 @@ class CustomOp(ABC):
     def execute_node(self, context: MutableMapping[str, np.ndarray], graph: GraphProto) -> None:
         """Compute the outputs from the inputs, all in `context`."""
 
+    def expand(self, e: Expansion) -> list[str] | None:
+        """The operator in standard ONNX on float32 tensors: adds nodes to `e`, returns the names of the output values.
+
+        None if there is no such form for this node; `execute_node` is called then. Both have to agree exactly.
+        """
+        return None
+
     def verify_node(self) -> list[str]:
         """Check the attributes. Returns what was found to be in order; raises at the first one that is not."""
         for name in self.get_nodeattr_types():
@@ -153,7 +190,20 @@ class CustomOp(ABC):
         return ["All attributes are present and legal"]
 
 
+def _holds(attribute: AttributeProto, kind: str) -> bool:
+    """Whether the value is of this kind. Files of old IR versions do not say; an int is a float; [] is any list."""
+    if attribute.type in (AttributeProto.UNDEFINED, _PROTO_TYPES[kind]):
+        return True
+    if kind == "f":
+        return bool(attribute.type == AttributeProto.INT)
+    length = len(attribute.ints) + len(attribute.floats) + len(attribute.strings)
+    is_list = attribute.type in (AttributeProto.INTS, AttributeProto.FLOATS, AttributeProto.STRINGS)
+    return is_list and kind in ("ints", "floats", "strings") and not length
+
+
 def _read(attribute: AttributeProto, kind: str) -> Any:
+    if kind == "f" and attribute.type == AttributeProto.INT:
+        return float(attribute.i)
     if kind == "s":
         return attribute.s.decode("utf-8")
     if kind == "strings":
@@ -167,8 +217,19 @@ def _read(attribute: AttributeProto, kind: str) -> Any:
 def _make_attribute(name: str, kind: str, value: Any) -> AttributeProto:
     if kind == "t":
         value = numpy_helper.from_array(np.asarray(value))
+    elif kind in _PYTHON:
+        value = _PYTHON[kind](value)  # onnx takes neither NumPy's numbers nor bools in a list
     # The type is given, since an empty list has none.
     return helper.make_attribute(name, value, attr_type=_PROTO_TYPES[kind])
+
+
+_PYTHON: dict[str, Callable[[Any], Any]] = {
+    "i": int,
+    "f": float,
+    "ints": lambda values: [int(value) for value in values],
+    "floats": lambda values: [float(value) for value in values],
+    "strings": lambda values: [str(value) for value in values],
+}
 
 
 def _is_int(value: Any) -> bool:

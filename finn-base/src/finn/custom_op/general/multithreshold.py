@@ -6,12 +6,13 @@ from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from onnx import GraphProto, NodeProto, helper
+from onnx import GraphProto, NodeProto
 
 from finn.core.data_layout import channel_axis
 from finn.core.datatype import DataType
 from finn.core.errors import AttributeValueError, ExecutionError
 from finn.custom_op.base import Attribute, CustomOp
+from finn.custom_op.shapes import same_shape_stand_in
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper
@@ -77,7 +78,7 @@ class MultiThreshold(CustomOp):
     }
 
     def make_shape_compatible_op(self, model: ModelWrapper) -> NodeProto:
-        return helper.make_node("Identity", [self.onnx_node.input[0]], [self.onnx_node.output[0]])
+        return same_shape_stand_in(self, model)
 
     def infer_node_datatype(self, model: ModelWrapper) -> None:
         """out_dtype if scale and bias are integers, else FLOAT32."""
