@@ -15,9 +15,10 @@ from finn.core.domains import is_custom_domain
 from finn.core.errors import FinnError
 from finn.core.index import reads, subgraphs
 from finn.core.modelwrapper import ModelWrapper
-from finn.core.tidy import node_levels
+from finn.core.tidy import blaming, node_levels
+from finn.custom_op.base import CustomOp
 from finn.custom_op.expansion import Expansion
-from finn.custom_op.registry import getCustomOp
+from finn.custom_op.registry import getCustomOp, imported_version
 
 DEFAULT_OPSET = 11
 _EXPANDED_FROM = 9  # the opset that has what expansions use
@@ -35,8 +36,8 @@ class _Compiler:
         self.model, self.whole, self.full, self.float64 = model, whole, full, float64
         self.nodes = _sorted(model, nodes)
         self.tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-        imports = model.get_opset_imports()
-        self.opset = imports.get("", DEFAULT_OPSET)
+        self.imports = model.get_opset_imports()
+        self.opset = self.imports.get("", DEFAULT_OPSET)
         standard = [o for o in model.model.opset_import if not is_custom_domain(o.domain) and o.domain != "ai.onnx"]
         self.opsets = [o for o in standard if o.domain] + [helper.make_opsetid("", self.opset)]
         self.exact = exactness.analyse(model, self.nodes)
@@ -92,7 +93,8 @@ class _Compiler:
                 if any(n in self.types.wide or typed.get_tensor_elem_type(n) != TensorProto.FLOAT for n in names):
                     continue
                 expansion = Expansion(node, typed, self.opset, value_of)
-                results = getCustomOp(node).expand(expansion)
+                with blaming(node, "written in standard operators"):
+                    results = self._op(node).expand(expansion)
                 if results is not None:
                     expansion.finish(results)
                     self.expansions[id(node)] = expansion
@@ -119,9 +121,12 @@ class _Compiler:
         if self._needs_own_bodies(node):
             return ControlFlowStep(node, self.model, self._compile_body)
         if is_custom_domain(node.domain):
-            return CustomStep(getCustomOp(copy.deepcopy(node)), None if self.float64 else self.types)
+            return CustomStep(self._op(copy.deepcopy(node)), None if self.float64 else self.types)
         dtype = self.exact.dtypes.get(id(node), np.float64)
         return NumpyStep(node, self.opset, dtype, self.types, narrow=not self.float64)
+
+    def _op(self, node: NodeProto) -> CustomOp:
+        return getCustomOp(node, imported_version(self.imports, node.domain))
 
     def _is_session_node(self, node: NodeProto) -> bool:
         if is_custom_domain(node.domain):

@@ -13,9 +13,9 @@ from onnx import GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorPr
 
 from finn.core import numpy_ops
 from finn.core.datatype import BaseDataType
-from finn.core.errors import ExecutionError, FinnError
+from finn.core.errors import ExecutionError
 from finn.core.index import reads
-from finn.core.tidy import describe
+from finn.core.tidy import blaming, describe
 from finn.custom_op.base import CustomOp
 
 if TYPE_CHECKING:
@@ -187,16 +187,11 @@ class CustomStep:
 
     def run(self, context: Context, graph: GraphProto) -> None:
         node = self.op.onnx_node
-        try:
-            with np.errstate(all="ignore"):
-                self.op.execute_node(context, graph)
-        except FinnError as error:
-            error.where = error.where or f"node {describe(node)}"
-            raise
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise ExecutionError(
-                f"cannot be computed: {type(error).__name__}", where=f"node {describe(node)}", why=str(error)
-            ) from error
+        with blaming(node, "computed"), np.errstate(all="ignore"):
+            self.op.execute_node(context, graph)
+        missing = [name for name in node.output if name and name not in context]
+        if missing:
+            raise ExecutionError(f"its operator has not computed '{missing[0]}'", where=f"node {describe(node)}")
         if self.types is not None:
             for name in filter(None, node.output):
                 context[name] = self.types.narrowed(name, context[name])

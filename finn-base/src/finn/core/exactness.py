@@ -14,7 +14,7 @@ from onnx import NodeProto, TensorProto
 
 from finn.core.errors import UnsupportedError
 from finn.core.modelwrapper import ModelWrapper
-from finn.core.tidy import describe
+from finn.core.tidy import blaming, describe
 
 FLOAT32_LIMIT = 2**24
 FLOAT64_LIMIT = 2**53
@@ -46,7 +46,8 @@ def analyse(model: ModelWrapper, order: list[NodeProto]) -> Exactness:
             result.wide.add(value.name)
     for node in order:
         if node.domain in ("", "ai.onnx"):
-            _analyse_standard(node, bounds, result)
+            with blaming(node, "analysed"):
+                _analyse_standard(node, bounds, result)
         else:
             result.wide.update(name for name in node.output if bounds.annotated(name) > FLOAT32_LIMIT)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -65,9 +66,22 @@ def load(source: str | os.PathLike[str] | bytes | ModelProto) -> ModelProto:
             why=f"a name in it is no text: {broken!r}",
             remedy="export or copy the .onnx file again",
         )
+    _check_sizes(proto.graph, where)
     if not (proto.ir_version and len(proto.graph.node) + len(proto.graph.output)):
         raise ModelError("the file holds no ONNX graph", where=where, remedy="export or copy the .onnx file again")
     return proto
+
+
+def _check_sizes(graph: GraphProto, where: str) -> None:
+    """Refuse constants that claim more elements than their bytes can hold, before a library makes room for them."""
+    for tensor in graph.initializer:
+        claimed = math.prod(tensor.dims)
+        fits = tensor.data_location == TensorProto.EXTERNAL or claimed <= 8 * tensor.ByteSize()
+        if any(dim < 0 for dim in tensor.dims) or not fits:
+            raise ModelError(
+                f"its data do not fill its shape {list(tensor.dims)}", where=f"{where}: tensor '{tensor.name}'",
+                remedy="export or copy the .onnx file again",
+            )  # fmt: skip
 
 
 def _texts(model: ModelProto) -> Iterator[str | bytes]:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import GraphProto, NodeProto, TensorProto
 
-from finn.core.errors import ModelError
+from finn.core.errors import ExecutionError, FinnError, ModelError
 from finn.core.index import captured, reads, subgraphs
 
 if TYPE_CHECKING:
@@ -207,3 +208,16 @@ def describe(node: NodeProto) -> str:
     if node.name:
         return f"{node.op_type} '{node.name}'"
     return f"{node.op_type} that makes '{node.output[0] if len(node.output) else ''}'"
+
+
+@contextmanager
+def blaming(node: NodeProto, doing: str) -> Iterator[None]:
+    """Errors within name `node`; those of the operator's code become an ExecutionError "cannot be <doing>"."""
+    where = f"node {describe(node)}"
+    try:
+        yield
+    except FinnError as error:
+        error.where = error.where or where
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+        raise ExecutionError(f"cannot be {doing}: {type(error).__name__}", where=where, why=str(error)) from error

@@ -10,8 +10,8 @@ from onnx import NodeProto, TensorProto, numpy_helper
 from finn.core.datatype import BaseDataType, DataType, ScaledIntType
 from finn.core.domains import is_custom_domain
 from finn.core.modelwrapper import ModelWrapper
-from finn.core.tidy import node_levels
-from finn.custom_op.registry import getCustomOp
+from finn.core.tidy import blaming, node_levels
+from finn.custom_op.registry import op_for
 from finn.transformation.base import Transformation
 
 _ACCUMULATING = frozenset({"MatMul", "Gemm", "Conv", "ConvTranspose", "Add", "Sub", "Mul"})
@@ -45,7 +45,8 @@ class InferDataTypes(Transformation):
         with model.trusted_index():
             for node in nodes:
                 if is_custom_domain(node.domain):
-                    getCustomOp(node).infer_node_datatype(model)
+                    with blaming(node, "understood for its data type"):
+                        op_for(model, node).infer_node_datatype(model)
                 else:
                     for name, datatype in _inferred(model, node):
                         _annotate(model, name, datatype)

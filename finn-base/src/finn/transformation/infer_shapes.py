@@ -10,8 +10,8 @@ from finn.core.domains import is_custom_domain
 from finn.core.errors import ModelError
 from finn.core.index import reads, subgraphs
 from finn.core.modelwrapper import ModelWrapper
-from finn.core.tidy import describe
-from finn.custom_op.registry import getCustomOp
+from finn.core.tidy import blaming, describe
+from finn.custom_op.registry import op_for
 from finn.transformation.base import Transformation
 
 _SMALL = 1024  # elements; larger constants cannot be shapes
@@ -29,7 +29,7 @@ class InferShapes(Transformation):
             stand_in = _without_custom_ops(model)
         try:
             inferred = onnx.shape_inference.infer_shapes(stand_in, strict_mode=True, data_prop=True)
-        except onnx.shape_inference.InferenceError as error:
+        except (onnx.shape_inference.InferenceError, MemoryError, RuntimeError, ValueError) as error:
             raise ModelError("the shapes of the model do not fit together", why=_plain(str(error))) from error
         with model.trusted_index():
             for info in (*inferred.graph.value_info, *inferred.graph.output):
@@ -60,7 +60,7 @@ def _without_custom_ops(model: ModelWrapper) -> onnx.ModelProto:
     functions = {(f.domain, f.name) for f in proto.functions}
     for node in source.node:
         custom = is_custom_domain(node.domain) and (node.domain, node.op_type) not in functions
-        graph.node.append(getCustomOp(node).make_shape_compatible_op(model) if custom else node)
+        graph.node.append(_stand_in(model, node) if custom else node)
     constants = {tensor.name for tensor in source.initializer}
     graph.input.extend(value for value in source.input if value.name not in constants)
     for tensor in source.initializer:
@@ -71,6 +71,11 @@ def _without_custom_ops(model: ModelWrapper) -> onnx.ModelProto:
     graph.output.extend(source.output)
     graph.value_info.extend(info for info in source.value_info if info.name not in constants)
     return proto
+
+
+def _stand_in(model: ModelWrapper, node: NodeProto) -> NodeProto:
+    with blaming(node, "understood for its shape"):
+        return op_for(model, node).make_shape_compatible_op(model)
 
 
 def _elements(tensor: TensorProto) -> int:
@@ -87,7 +92,7 @@ def _plain(text: str) -> str:
 def infer_node_types(model: ModelWrapper, node: NodeProto) -> dict[str, TypeProto]:
     """The types of the outputs of one node from those of its inputs; {} if they cannot be told."""
     if is_custom_domain(node.domain):
-        node = getCustomOp(node).make_shape_compatible_op(model)
+        node = _stand_in(model, node)
         if len(list(subgraphs(node))):
             return _infer_with_bodies(model, node)
     opset = model.get_opset_imports().get("", 11)
