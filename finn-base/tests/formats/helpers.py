@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,32 @@ def hard_values(shape: Sequence[int], scale: np.ndarray, seed: int) -> np.ndarra
             x = np.where(rng.random(shape) < 0.3, np.nextafter(x, np.float32(towards)), x)
     special = np.asarray([np.inf, -np.inf, -0.0, 3e38, -3e38, 1e-45], np.float32)
     return np.where(rng.random(shape) < 0.05, rng.choice(special, shape), x).astype(np.float32)
+
+
+def chain(count: int, zeropt: float = 0) -> ModelWrapper:
+    """`count` quantizers, each with its own parameters, and a Relu behind each."""
+    nodes, constants = [], {}
+    for i in range(count):
+        node = quant(x=f"t{i}", y=f"q{i}")
+        for position, (name, value) in enumerate({"s": 0.5, "z": zeropt, "b": 4}.items(), start=1):
+            node.input[position] = f"{name}{i}"
+            constants[f"{name}{i}"] = f32(value)
+        nodes += [node, helper.make_node("Relu", [f"q{i}"], [f"t{i + 1}"])]
+    return make(nodes, {"t0": [2, 3]}, constants, outputs=[f"t{count}"])
+
+
+def seconds(count: int, run: Callable[[ModelWrapper], Any]) -> float:
+    """CPU time of `run` on a chain."""
+    model = chain(count)
+    start = time.process_time()
+    run(model)
+    return time.process_time() - start
+
+
+def assert_linear(run: Callable[[ModelWrapper], Any]) -> None:
+    """Eight times the nodes take less than three times eight times the time."""
+    small = min(seconds(50, run) for _ in range(3))
+    assert seconds(400, run) < 8 * 3 * small
 
 
 def parameters(model: ModelWrapper) -> list[tuple[Any, ...]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
-from onnx import TensorProto
+from onnx import AttributeProto, NodeProto, TensorProto
 
 from finn.core.domains import GENERAL, is_custom_domain
 from finn.core.modelwrapper import ModelWrapper
@@ -19,39 +21,63 @@ from finn.transformation._qdq import (
 )
 from finn.transformation.base import Transformation
 from finn.transformation.raise_opset import raise_opset
-from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, apply, match, op, require, rule
+from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, apply, op, require, rule
 
 _OPSET = 10  # of QuantizeLinear and DequantizeLinear
 _OPSET_OF_CLIP_AND_AXIS = 13  # Clip of 8-bit integers came with 12, scales along an axis with 13
 
-x, s, z, b = Var("x"), Var("s"), Var("z"), Var("b")
-_SHAPES = "x:n,k s: z: b: | x:n,c,h s:c,1 z: b: | x:n,c s: z:c b:"
+
+@dataclass(frozen=True)
+class _Known(Var):
+    """Binds an initializer, or what a Constant node makes; the rule gets the array."""
+
+    constant: ClassVar[bool] = True
+
+    def bind(self, tensor: TensorRef) -> Any:
+        value = constant_value(tensor.model, tensor.name)
+        if value is None:
+            raise NoMatch(f"its {self.name} '{tensor.name}' is not a constant")
+        return value
 
 
-@rule(op.Quant(x, s, z, b).named("quant"), shapes=_SHAPES)
-def quant_to_qcdq(x: TensorRef, s: TensorRef, z: TensorRef, b: TensorRef, quant: Call) -> Call:
+x = Var("x")
+_PARAMETERS = scale, zeropt, bits = _Known("scale"), _Known("zeropt"), _Known("bits")
+_X = np.linspace(-5, 5, 24, dtype=np.float32).reshape(2, 3, 4)
+_ALL = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
+_NARROW = {"signed": 1, "narrow": 1, "rounding_mode": "HALF_EVEN"}
+_UNSIGNED = {"signed": 0, "narrow": 0}
+_SCALES = np.asarray([[0.5], [0.3], [2]], np.float32)
+
+
+@rule(
+    op.any_of("Quant", "IntQuant")(x, scale, zeropt, bits).named("quant"),
+    shapes="||",
+    attributes=[{"quant": _ALL}, {"quant": _NARROW}, {"quant": _UNSIGNED}],
+    values=[
+        {"x": _X, "scale": np.float32(0.3), "zeropt": np.float32(0), "bits": np.float32(8)},
+        {"x": _X, "scale": _SCALES, "zeropt": np.float32(0), "bits": np.float32(4)},
+        {"x": _X, "scale": np.float32(0.5), "zeropt": np.zeros(4, np.float32), "bits": np.float32(3)},
+    ],
+)
+def quant_to_qcdq(x: TensorRef, scale: np.ndarray, zeropt: np.ndarray, bits: np.ndarray, quant: Call) -> Call:
     """Quant(x, s, z, b) == DequantizeLinear(Clip(QuantizeLinear(x, s, z), min_int(b), max_int(b)), s, z)"""
-    return _qcdq(x, s, z, b, quant)
+    nodes = _qcdq(x, scale, zeropt, bits, quant.attributes)
+    needed = _opset_of(nodes)
+    require(x.model.get_opset_imports().get("", 1) >= needed, f"it needs opset {needed}")
+    return nodes
 
 
-@rule(op.IntQuant(x, s, z, b).named("quant"), shapes=_SHAPES)
-def int_quant_to_qcdq(x: TensorRef, s: TensorRef, z: TensorRef, b: TensorRef, quant: Call) -> Call:
-    """IntQuant(x, s, z, b) == DequantizeLinear(Clip(QuantizeLinear(x, s, z), min_int(b), max_int(b)), s, z)"""
-    return _qcdq(x, s, z, b, quant)
-
-
-def _qcdq(x: TensorRef, s: TensorRef, z: TensorRef, b: TensorRef, quant: Call) -> Call:
-    """The nodes that take the place of `quant`, without Clip if it would change nothing. NoMatch if there are none."""
+def _qcdq(x: TensorRef, scale: np.ndarray, zeropt: np.ndarray, bits: np.ndarray, attributes: Mapping[str, Any]) -> Call:
+    """The nodes that take the place of Quant, without Clip if it would change nothing. NoMatch if there are none."""
     require(elem_type_of(x.model, x.name) in (TensorProto.UNDEFINED, TensorProto.FLOAT), "its input is not float32")
-    mode = str(quant.attributes.get("rounding_mode", "ROUND"))
+    mode = str(attributes.get("rounding_mode", "ROUND"))
     require(mode.upper() in ("ROUND", "HALF_EVEN"), f"its rounding mode is {mode}, QuantizeLinear rounds to even")
-    scale, zeropt, bits = (_constant(tensor, what) for tensor, what in ((s, "scale"), (z, "zero point"), (b, "width")))
     check_scale(scale)
-    low, high = _limits(bits, quant)
+    low, high = _limits(bits, attributes)
     dtype = np.dtype(np.int8 if low < 0 else np.uint8)
     inside = (zeropt == np.round(zeropt)) & (zeropt >= np.iinfo(dtype).min) & (zeropt <= np.iinfo(dtype).max)
     require(np.all(inside), f"its zero point is no {dtype.name}")
-    _check_zero_point(x, scale, zeropt, bits, (low, high), quant)
+    _check_zero_point(x, scale, zeropt, bits, (low, high), attributes)
     axis, scale, zeropt = _along_axis(x, scale, zeropt, bits)
     parameters = (scale, zeropt.astype(dtype))
     q = op.QuantizeLinear(x, *parameters, axis=axis)
@@ -60,20 +86,13 @@ def _qcdq(x: TensorRef, s: TensorRef, z: TensorRef, b: TensorRef, quant: Call) -
     return op.DequantizeLinear(q, *parameters, axis=axis)
 
 
-def _constant(tensor: TensorRef, what: str) -> np.ndarray:
-    value = constant_value(tensor.model, tensor.name)
-    if value is None:
-        raise NoMatch(f"its {what} '{tensor.name}' is not a constant")
-    return value
-
-
-def _limits(bits: np.ndarray, quant: Call) -> tuple[int, int]:
+def _limits(bits: np.ndarray, attributes: Mapping[str, Any]) -> tuple[int, int]:
     """The least and the greatest integer."""
     width = float(bits.reshape(-1)[0]) if bits.size else 0.0
     require(bits.size and np.all(bits == width), "its bit widths differ")
     require(width in range(1, 9), f"it has {width:g} bits, QuantizeLinear has up to 8")
-    require({"signed", "narrow"} <= set(quant.attributes), "it does not say whether it is signed and narrow")
-    signed, narrow = bool(quant.attributes["signed"]), bool(quant.attributes["narrow"])
+    require({"signed", "narrow"} <= set(attributes), "it does not say whether it is signed and narrow")
+    signed, narrow = bool(attributes["signed"]), bool(attributes["narrow"])
     require(width > signed, "one bit with sign is bipolar, QuantizeLinear has a zero")
     low, high = int(min_int(signed, narrow, int(width))), int(max_int(signed, narrow, int(width)))
     require(low < high, "it has one integer only")
@@ -81,7 +100,12 @@ def _limits(bits: np.ndarray, quant: Call) -> tuple[int, int]:
 
 
 def _check_zero_point(
-    x: TensorRef, scale: np.ndarray, zeropt: np.ndarray, bits: np.ndarray, limits: tuple[int, int], quant: Call
+    x: TensorRef,
+    scale: np.ndarray,
+    zeropt: np.ndarray,
+    bits: np.ndarray,
+    limits: tuple[int, int],
+    attributes: Mapping[str, Any],
 ) -> None:
     """NoMatch unless it does not matter that QuantizeLinear rounds before it adds the zero point."""
     value = constant_value(x.model, x.name)
@@ -89,7 +113,7 @@ def _check_zero_point(
         same = zero_point_commutes(x.model, x.name, scale, zeropt)
         require(same, "its zero point is not 0: QuantizeLinear adds it after rounding, ties come out differently")
         return
-    signed, narrow = bool(quant.attributes["signed"]), bool(quant.attributes["narrow"])
+    signed, narrow = bool(attributes["signed"]), bool(attributes["narrow"])
     with np.errstate(all="ignore"):
         wanted = int_quant(value, scale, zeropt, bits, signed, narrow, "ROUND")
     same = np.array_equal(wanted, quantize_dequantize(value, scale, zeropt, *limits))
@@ -117,7 +141,7 @@ def _along_axis(
     return axis, *vectors
 
 
-QUANT_TO_QCDQ: tuple[Rule, ...] = (quant_to_qcdq, int_quant_to_qcdq)
+QUANT_TO_QCDQ: tuple[Rule, ...] = (quant_to_qcdq,)
 
 
 class QuantToQCDQ(Transformation):
@@ -150,16 +174,24 @@ class QuantToQCDQ(Transformation):
     def _needed_opset(self, model: ModelWrapper) -> int:
         """0 if nothing can be converted."""
         self.declined, needed = {}, 0
-        rules = {r.pattern.op: r for r in QUANT_TO_QCDQ}
+        op_types = {op_type for r in QUANT_TO_QCDQ for op_type in r.pattern.ops}
         with model.trusted_index():
             for node in model.graph.node:
-                if node.op_type in rules and is_custom_domain(node.domain):
+                if node.op_type in op_types and is_custom_domain(node.domain):
                     try:
-                        replacement, _ = match(model, node, rules[node.op_type])
-                        needed = max(needed, _opset_of(replacement))
+                        needed = max(needed, _opset_of(_planned(model, node)))
                     except NoMatch as reason:
                         self.declined[node.name or node.output[0]] = str(reason)
         return needed
+
+
+def _planned(model: ModelWrapper, node: NodeProto) -> Call:
+    """What will take the place of `node` once the opset is new enough."""
+    require(len(node.input) == 4, "it has not four inputs")
+    x, *parameters = (TensorRef.of(model, name) for name in node.input)
+    scale, zeropt, bits = (known.bind(tensor) for known, tensor in zip(_PARAMETERS, parameters, strict=True))
+    attributes = {a.name: a.i if a.type == AttributeProto.INT else a.s.decode() for a in node.attribute}
+    return _qcdq(x, scale, zeropt, bits, attributes)
 
 
 def _opset_of(dequantize: Any) -> int:
