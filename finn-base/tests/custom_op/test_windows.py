@@ -52,6 +52,7 @@ def places(x: np.ndarray, window: Window) -> list[list[list[int]]]:
     return windows(x.shape[1:-1], window.kernel, window.strides, window.pads, window.dilations, window.ceil_mode)
 
 
+@settings(deadline=None)
 @given(cases(), st.sampled_from([0, -3, 7]))
 def test_im2col_is_its_definition(case: tuple[np.ndarray, Window], pad: int) -> None:
     x, window = case
@@ -65,6 +66,7 @@ def test_im2col_is_its_definition(case: tuple[np.ndarray, Window], pad: int) -> 
     assert y.ravel().tolist() == expected
 
 
+@settings(deadline=None)
 @given(cases())
 def test_max_pool_is_its_definition(case: tuple[np.ndarray, Window]) -> None:
     x, window = case
@@ -80,7 +82,7 @@ def test_max_pool_is_its_definition(case: tuple[np.ndarray, Window]) -> None:
     assert y.ravel().tolist() == expected
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(cases(2))
 def test_the_operator_is_what_onnx_computes_with_channels_first(case: tuple[np.ndarray, Window]) -> None:
     x, window = case
@@ -143,6 +145,7 @@ def test_columns_of_channels_first_images() -> None:
     )
 
 
+@settings(deadline=None)
 @given(cases(2))
 def test_columns_of_both_layouts_agree(case: tuple[np.ndarray, Window]) -> None:
     x, window = case
@@ -285,6 +288,7 @@ def test_pooling_refuses_attributes_that_do_not_fit(op_type: str, attributes: di
     assert str(error.value).startswith(f"node {op_type} '{op_type}_0': {message}")
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 3),
     st.integers(1, 3),
