@@ -28,7 +28,7 @@ from finn.transformation.general import (
     SortGraph,
 )
 from finn.transformation.infer_datatypes import InferDataTypes
-from finn.transformation.infer_shapes import InferShapes
+from finn.transformation.infer_shapes import InferShapes, require_static_shapes
 from finn.transformation.remove import RemoveIdentityOps, RemoveUnusedNodes
 from finn.util.basic import (
     gen_finn_dt_tensor,
@@ -292,16 +292,42 @@ def test_shape_noise_folds(build) -> None:  # type: ignore[no-untyped-def]
 
 def test_dynamic_dimensions_are_reported(build) -> None:  # type: ignore[no-untyped-def]
     model = exporter_noise(["batch", 3, 4], build)
+    clean = cleanup_model(model)
+    assert execute_onnx(clean, {"global_in": np.zeros((5, 3, 4), np.float32)})["global_out"].shape == (5, 12)
     with pytest.raises(ModelError) as error:
-        cleanup_model(model)
+        require_static_shapes(clean)
     assert str(error.value) == (
         "tensor 'global_in': its shape is not fixed: [batch, 3, 4]. Remedy: export the model with fixed input shapes, "
         "or give override_inpsize to cleanup_model"
     )
     assert cleanup_model(model, override_inpsize=1).get_tensor_shape("global_out") == [1, 12]
     assert cleanup_model(model, override_inpsize=[2, 3, 5]).get_tensor_shape("global_out") == [2, 15]
-    with pytest.raises(ConfigError, match="override_inpsize"):
-        cleanup_model(model, override_inpsize=[2, 3])
+    assert cleanup_model(model, override_inpsize="(2, 3, 5)").get_tensor_shape("global_out") == [2, 15]
+    for wrong in ([2, 3], "2 by 3", "__import__('os').getpid()", "(1.5, 3, 4)"):
+        with pytest.raises(ConfigError, match="override_inpsize"):
+            cleanup_model(model, override_inpsize=wrong)
+
+
+def test_biases_and_transposed_weights_are_cleaned_up_on_request(build) -> None:  # type: ignore[no-untyped-def]
+    quant = {"domain": "finn.custom_op.general", "signed": 1, "narrow": 1}
+    nodes = [
+        helper.make_node("Quant", ["w", "s", "z", "b"], ["wq"], **quant),
+        helper.make_node("Transpose", ["wq"], ["wt"], perm=[3, 2, 0, 1]),
+        helper.make_node("Conv", ["x", "wt", "bias"], ["y"], kernel_shape=[2, 2]),
+    ]
+    rng = np.random.default_rng(0)
+    constants = {
+        "w": rng.integers(-3, 4, (2, 2, 3, 5)).astype(np.float32), "s": np.float32(1), "z": np.float32(0),
+        "b": np.float32(4), "bias": np.arange(5, dtype=np.float32),
+    }  # fmt: skip
+    model = build(nodes, {"x": [1, 3, 4, 4]}, ["y"], constants)
+    x = rng.integers(-4, 5, (1, 3, 4, 4)).astype(np.float32)
+    kept, extracted = cleanup_model(model), cleanup_model(model, extract_conv_bias=True)
+    assert [node.op_type for node in kept.graph.node] == ["Quant", "Conv"]
+    assert [node.op_type for node in extracted.graph.node] == ["Quant", "Conv", "Add"]
+    expected = execute_onnx(model, {"x": x})["y"]
+    for clean in (kept, extracted):
+        np.testing.assert_array_equal(execute_onnx(clean, {"global_in": x})["global_out"], expected)
 
 
 def test_folding_spares_quantizers_unless_asked(build) -> None:  # type: ignore[no-untyped-def]

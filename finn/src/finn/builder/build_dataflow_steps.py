@@ -29,6 +29,7 @@ from finn.dataflow.graph import layers
 from finn.report import estimates
 from finn.report.synthesis import ooc_synth_and_timing, post_synth_resources
 from finn.rtl.stitch import stitch
+from finn.transformation.infer_shapes import require_static_shapes
 from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
 from finn.transformation.streamline import Streamline
 from finn.util.cleanup import cleanup_model
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 def step_qonnx_to_finn(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """Bring every dialect of quantizers into one form, or refuse it."""
     model = cleanup_model(model)
+    require_static_shapes(model)
     model = model.transform(ConvertQONNXtoFINN(max_multithreshold_bit_width=cfg.max_multithreshold_bit_width))
     verify(VerificationStepType.QONNX_TO_FINN_PYTHON, sim.in_python(model, cfg), model, cfg)
     return model
@@ -54,6 +56,7 @@ def step_qonnx_to_finn(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWr
 def step_tidy_up(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """Infer shapes and datatypes, fold constants, give unique names."""
     model = cleanup_model(model)
+    require_static_shapes(model)
     verify(VerificationStepType.TIDY_UP_PYTHON, sim.in_python(model, cfg), model, cfg)
     return model
 
