@@ -40,6 +40,8 @@ DRAWS: tuple[tuple[float, ...], ...] = (
     (1,),
 )
 """What constants are drawn from: either sign, both sides of usual guards, signs, powers of two, neutral elements."""
+_SEVERAL = tuple(draw for draw in DRAWS if len(draw) > 1)
+_FRACTIONS = tuple(float(x) for x in np.arange(-32, 32) / 4)
 
 OPSETS = (13, 9, 11, 16, 18, onnx.defs.onnx_opset_version())
 """The first in which an example is valid is the usual one; later instances have any of them."""
@@ -116,7 +118,7 @@ def _varied(r: Rule, example: Example, seed: int, rng: np.random.Generator, opse
     if rng.integers(4) == 0 and all(np.array_equal(v, np.rint(v)) for v in values.values()):
         values |= {name: v.astype(np.int64) for name, v in values.items() if name in example.shapes}
     instance = _instance(r, example, values, version, seed, known)
-    other = _other_form(instance, rng) if rng.integers(2) else None
+    other = _other_form(instance, example, seed, rng) if rng.integers(4) else None
     return instance if other is None else _instance(r, example, values | other, version, seed, known)
 
 
@@ -127,17 +129,28 @@ def _values(
     constants = _constants(r.pattern)
     values: Values = {}
     for name, dims in example.shapes.items():
-        choices: Any = DRAWS[seed % len(DRAWS)] if name in constants else DRAWS[0]
-        if name in example.datatypes:
-            datatype = DataType[example.datatypes[name]]
-            choices = [v for v in range(-64, 64) if datatype.allowed(v)]
-        elif name not in constants and seed >= len(DRAWS) and rng.integers(2):
-            choices = np.arange(-32, 32) / 4
+        draw = _draw(seed) if name in constants else DRAWS[0]
+        if name not in constants and seed >= len(DRAWS) and rng.integers(2):
+            draw = _FRACTIONS
+        choices = _choices(example, name, draw)
         shape = [int(d) if d.isdigit() else sizes.get(d, 3) for d in dims]
-        values[name] = rng.choice(np.asarray(choices), shape).astype(np.float64)
+        values[name] = rng.choice(choices, shape).astype(np.float64)
     for name in _indices(r.pattern) & values.keys():
         values[name] = values[name].astype(np.int64)
     return values | {name: np.asarray(value) for name, value in example.values.items()}
+
+
+def _draw(seed: int) -> tuple[float, ...]:
+    """What the constants of an instance are drawn from. All the same in the first round only."""
+    return DRAWS[seed] if seed < len(DRAWS) else _SEVERAL[seed % len(_SEVERAL)]
+
+
+def _choices(example: Example, name: str, draw: tuple[float, ...]) -> np.ndarray:
+    """The numbers of `draw`, or all small integers of the data type that the example gives the variable."""
+    if name not in example.datatypes:
+        return np.asarray(draw)
+    datatype = DataType[example.datatypes[name]]
+    return np.asarray([v for v in range(-64, 64) if datatype.allowed(v)])
 
 
 def _indices(pattern: Call) -> set[str]:
@@ -151,22 +164,28 @@ def _indices(pattern: Call) -> set[str]:
     return found
 
 
-def _other_form(instance: Instance, rng: np.random.Generator) -> Values | None:
+def _other_form(instance: Instance, example: Example, seed: int, rng: np.random.Generator) -> Values | None:
     """One constant of an elementwise operator in another shape that broadcasts; None if there is none."""
     model = instance.model
     places = [
         (name, node.output[0])
         for node in model.graph.node
         for name in node.input
-        if node.op_type in _BROADCASTING and not node.domain and model.has_initializer(name)
+        if node.op_type in _BROADCASTING and not node.domain and model.has_initializer(name) and name in example.shapes
     ]
     if not places:
         return None
     name, output = places[int(rng.integers(len(places)))]
-    full, old = instance.results[output].shape, instance.results[name]
-    forms = [(), (1,), full[-1:], full, (1, *full)]
-    forms += [(size, *[1] * (len(full) - axis - 1)) for axis, size in enumerate(full)]
-    return {name: rng.choice(old.reshape(-1), forms[int(rng.integers(len(forms)))])}
+    full, kind = instance.results[output].shape, instance.results[name].dtype
+    forms = [
+        (),
+        full[-1:],
+        full,
+        (1, *full),
+        *((size, *[1] * (len(full) - axis - 1)) for axis, size in enumerate(full)),
+    ]
+    numbers = rng.choice(_choices(example, name, _draw(seed)), forms[int(rng.integers(len(forms)))])
+    return None if kind.kind == "i" and np.any(numbers != np.rint(numbers)) else {name: numbers.astype(kind)}
 
 
 def _constants(pattern: Call) -> set[str]:
@@ -285,10 +304,16 @@ def check(model: ModelWrapper) -> None:
 
 
 def evaluate(model: ModelWrapper, inputs: Mapping[str, np.ndarray]) -> Values:
-    """Every tensor of the model by ONNX's reference evaluator; custom operators by their own `execute_node`."""
+    """Every tensor of the model by ONNX's reference evaluator; custom operators by their own `execute_node`.
+
+    NotImplementedError if the evaluator lacks an operator.
+    """
     custom = {(node.domain, node.op_type) for node in model.graph.node if is_custom_domain(node.domain)}
     ops = [_adapter(*key, model.graph) for key in sorted(custom)] + [BatchNormalization]
-    evaluator = ReferenceEvaluator(model.model, new_ops=ops)
+    try:
+        evaluator = ReferenceEvaluator(model.model, new_ops=ops)
+    except (RuntimeError, ValueError) as error:
+        raise NotImplementedError(str(error)) from error
     return cast(Values, evaluator.run(None, dict(inputs), intermediate=True))
 
 

@@ -97,7 +97,8 @@ class Integer(Var):
     """Binds a tensor that is annotated with an integer data type."""
 
     def bind(self, tensor: TensorRef) -> Any:
-        require(tensor.datatype.is_integer(), f"{self.name} = '{tensor.name}' is {tensor.datatype.name}, no integer")
+        if not tensor.datatype.is_integer():
+            raise NoMatch(f"{self.name} = '{tensor.name}' is {tensor.datatype.name}, no integer")
         return super().bind(tensor)
 
 
@@ -405,8 +406,8 @@ def per_channel(c: np.ndarray, x: TensorRef, axis: int = 1) -> np.ndarray:
     NoMatch if it varies along another axis, if it has more axes than x, or if the rank of x is not known.
     """
     full = c.reshape((1,) * (x.rank - c.ndim) + c.shape)
-    require(full.ndim == x.rank, f"a constant of shape {c.shape} has more axes than '{x.name}'")
-    require(full.size == full.shape[axis], f"a constant of shape {c.shape} varies along more than axis {axis}")
+    fits = full.ndim == x.rank and full.size == full.shape[axis]
+    require(fits, f"a constant of shape {c.shape} does not lie along axis {axis} of '{x.name}'")
     return full.reshape(-1)
 
 
