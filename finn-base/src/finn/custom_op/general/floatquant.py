@@ -61,13 +61,14 @@ def float_quant(
     exponent = np.frexp(v)[1] - 1  # floor(log2|v|), exactly, for every v but 0
     step = np.maximum(np.where(v == 0, 1 - bias, exponent), 1 - bias) - m
     finite = np.where(np.isfinite(v), v, dtype.type(0))
-    rounded = np.ldexp(resolve_rounding_mode(rounding_mode)(np.ldexp(finite, -step)), step)
+    limit = compute_max_val(e.astype(np.float64), m.astype(np.float64), bias.astype(np.float64))
+    limit = np.asarray(limit if max_val is None else np.minimum(limit, max_val))
+    with np.errstate(over="ignore"):  # what rounds up to infinity is beyond the limit, which may be infinite, too
+        rounded = np.ldexp(resolve_rounding_mode(rounding_mode)(np.ldexp(finite, -step)), step)
+        limit = limit.astype(dtype)
     q = np.where(np.isfinite(v), rounded, v)
     if not signed:
         q = np.where(q < 0, dtype.type(0), q)
-    limit = compute_max_val(e.astype(np.float64), m.astype(np.float64), bias.astype(np.float64))
-    with np.errstate(over="ignore"):  # 8 exponent bits reach beyond float32
-        limit = np.asarray(limit if max_val is None else np.minimum(limit, max_val)).astype(dtype)
     exceeding = np.abs(q) > limit
     q = np.where(exceeding, np.copysign(_beyond(limit, exceeding, has_inf, has_nan, saturation), q), q)
     return np.asarray(q * scale, dtype=result_type(x))
