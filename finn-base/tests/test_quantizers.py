@@ -3,6 +3,7 @@
 import decimal
 import math
 from fractions import Fraction
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -144,6 +145,53 @@ def test_quant_is_the_exact_formula(
                 decimal.Decimal(1), rounding=DECIMAL_MODES[mode]
             )
         assert y == (int(rounded) - zeropt) * scale
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bits", [2, 8, 24, 25, 26, 32, 53, 54, 64])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_wide_integers_stay_in_their_range(bits: int, narrow: bool, dtype: type) -> None:
+    # float32 has no 2^31 - 1: the result is the greatest integer below that it has.
+    far = np.array([-1e30, 1e30, -np.inf, np.inf], dtype=dtype)
+    low, high, *_ = quant(far, 1, 0, bits, True, narrow, "ROUND")
+    assert quant(far, 1, 0, bits, True, narrow, "ROUND").tolist() == [low, high] * 2
+    least, greatest = -(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1
+    assert least <= int(low)
+    assert int(high) <= greatest
+    assert float(np.nextafter(dtype(low), dtype(-np.inf))) < least
+    assert float(np.nextafter(dtype(high), dtype(np.inf))) > greatest
+    zero, top = quant(far[:2], 1, 0, bits, False, narrow, "ROUND")
+    assert zero == 0
+    assert int(top) <= 2**bits - 1 - narrow < float(np.nextafter(dtype(top), dtype(np.inf)))
+
+
+def test_infinity_clips_and_nan_stays() -> None:
+    x = np.array([np.inf, -np.inf, np.nan], dtype=np.float32)
+    np.testing.assert_array_equal(quant(x, 0.5, 1, 4, True, False, "FLOOR"), [3, -4.5, np.nan])
+    assert quant(x, 0.5, 0, 1, True, False, "FLOOR").tolist() == [0.5, -0.5, -0.5]
+    assert binary_quant(x, 2.0).tolist() == [2, -2, -2]
+
+
+def test_integers_are_quantized_in_a_type_that_holds_them() -> None:
+    x = np.array([2**24 + 1, -(2**52) - 1], dtype=np.int64)
+    assert quant(x, 1, 0, 60, True, False, "ROUND").tolist() == x.tolist()
+    assert quant(x.astype(np.float64), 1, 0, 60, True, False, "ROUND").tolist() == x.tolist()
+    assert binary_quant(x, 0.1).dtype == np.float64
+
+
+def test_half_precision_is_computed_in_single_precision() -> None:
+    x = np.array([1000.0, -3.0], dtype=np.float16)
+    y = quant(x, np.float16(0.1), 0, 16, True, False, "ROUND")
+    assert y.dtype == np.float16
+    # 1000 / 0.1 is beyond what float16 counts in ones.
+    assert y.tolist() == [1000, -3]
+
+
+def test_one_home_for_two_names() -> None:
+    homes = [import_module(f"finn.custom_op.general.{name}") for name in ("quant", "intquant")]
+    for name in ("IntQuant", "Quant", "int_quant", "min_int", "max_int", "resolve_rounding_mode"):
+        assert getattr(homes[0], name) is getattr(homes[1], name)
+    assert homes[0].quant is homes[1].int_quant
 
 
 def test_binary_quant() -> None:
