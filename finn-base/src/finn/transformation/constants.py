@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,17 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_node
 from finn.custom_op.general import QDQ, QONNX_QUANTIZERS
 from finn.transformation.fold_constants import RANDOM, compute
-from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, apply, op, require
+from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, apply, constant, require
 from finn.transformation.standard_ops import opset_of
 
 _QUANTIZERS = QONNX_QUANTIZERS | {"FloatQuant"}
 
 
-@dataclass(frozen=True)
 class Fixed(Const):
     """Binds a tensor that depends on constants only, such as quantized weights; the rule gets its `TensorRef`."""
 
     def bind(self, tensor: TensorRef) -> Any:
-        if _makers(tensor.model, tensor.name) is None:
+        if not is_fixed(tensor):
             raise NoMatch(f"{self.name} = '{tensor.name}' is computed from inputs of the model")
         return tensor
 
@@ -73,16 +71,11 @@ def _makers(model: ModelWrapper, name: str) -> list[NodeProto] | None:
     return list(nodes.values())
 
 
-def constant(array: np.ndarray, datatype: BaseDataType) -> Any:
-    """The array as an operand that has its data type annotated; `rewrite_with_constants` makes an initializer of it."""
+def annotated(value: Any, datatype: BaseDataType) -> Any:
+    """A call or an array as an operand with this annotation, if the data type says anything."""
     if datatype == "FLOAT32":
-        return array
-    return op.Constant(value=numpy_helper.from_array(np.ascontiguousarray(array))).typed(datatype)
-
-
-def annotated(call: Call, datatype: BaseDataType) -> Call:
-    """The call with an annotation of its output, if the data type says anything."""
-    return call if datatype == "FLOAT32" else call.typed(datatype)
+        return value
+    return value.typed(datatype) if isinstance(value, Call) else constant(value, datatype)
 
 
 def with_zero(datatype: BaseDataType) -> BaseDataType:
@@ -108,8 +101,8 @@ def rearranged(t: TensorRef, index: np.ndarray, fold: bool = True) -> Any:
     result = value.reshape(-1)[index]
     if np.any(index < 0):
         result[index < 0] = 0
-        return constant(result, with_zero(t.datatype))
-    return constant(result, t.datatype)
+        return annotated(result, with_zero(t.datatype))
+    return annotated(result, t.datatype)
 
 
 # ---------------------------------------------------------------------------------------------------------- quantizers
@@ -122,7 +115,7 @@ def is_quantizer(node: NodeProto) -> bool:
     return node.op_type in QDQ
 
 
-def _quantizer(t: TensorRef, node: NodeProto, index: np.ndarray) -> Call:
+def _quantizer(t: TensorRef, node: NodeProto, index: np.ndarray) -> Any:
     """The quantizer `node` on rearranged inputs. NoMatch if it cannot be rearranged, or makes something of zeros."""
     require(is_quantizer(node), "no quantizer")
     data, *params = (TensorRef.of(t.model, name) if name else None for name in node.input)
@@ -136,15 +129,15 @@ def _quantizer(t: TensorRef, node: NodeProto, index: np.ndarray) -> Call:
         _require_zeros(t.model, node, value_of(data), values)
     operands: list[Any] = []
     axis = attributes.pop("axis", 1) % len(shape) if shape else 0
+    by_axis = node.op_type in QDQ
     for param, value in zip(params, values, strict=True):
-        if param is None or value is None or (value.size == 1 and value.ndim != 1):
+        if param is None or value is None or value.ndim == 0:
             operands.append(param)
             continue
-        by_axis = node.op_type in QDQ
         moved = moved_parameter(value.reshape([-1] + [1] * (len(shape) - axis - 1)) if by_axis else value, shape, index)
         if by_axis:
             moved, attributes["axis"] = _as_vector(moved)
-        operands.append(constant(moved, param.datatype))
+        operands.append(annotated(moved, param.datatype))
     inner = rearranged(data, index)
     return annotated(Call(node.op_type, (inner, *operands), attributes, node.domain), t.datatype)
 
@@ -184,19 +177,14 @@ def _require_zeros(model: ModelWrapper, node: NodeProto, data: np.ndarray, param
 
 
 def rewrite_with_constants(model: ModelWrapper, rules: Sequence[Rule]) -> bool:
-    """Apply rules that use this module: their constants become initializers, quantizers that served before go.
+    """Apply rules that use this module, and remove the quantizers and constants that served before.
 
     Returns whether a rule fired.
     """
     with model.trusted_index():
-        old = {node.output[0] for node in model.graph.node if node.op_type == "Constant"}
         idle = {node.output[0] for node in model.graph.node if len(node.output) and _is_unread(model, node)}
         if not apply(model, rules):
             return False
-        for node in list(model.graph.node):
-            if node.op_type == "Constant" and not node.domain and node.output[0] not in old:
-                model.remove_node(node)
-                model.set_initializer(node.output[0], numpy_helper.to_array(node.attribute[0].t))
         _remove_idle(model, idle)
     return True
 

@@ -46,6 +46,11 @@ class Convolution:
         """Whether the window moves by one and has no holes."""
         return all(s == d == 1 for s, d in zip(self.strides, self.dilations, strict=True))
 
+    def with_axis(self) -> Convolution:
+        """The same in one more spatial axis, of length 1."""
+        pads = (*self.begins, 0, *self.ends, 0)
+        return Convolution((*self.kernel, 1), (*self.strides, 1), (*self.dilations, 1), pads, self.group)
+
 
 def spatial_size(x: TensorRef) -> tuple[int, ...]:
     """The spatial dimensions of a channels-first tensor. NoMatch if one is not known."""

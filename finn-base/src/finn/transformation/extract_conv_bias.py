@@ -15,6 +15,19 @@ from finn.transformation.standard_ops import reshape
 x, w, b = Var("x"), Var("w"), Var("b")
 
 
+@rule(
+    op.any_of("Conv", "ConvTranspose")(x, w, b).named("conv"),
+    shapes="x:n,c,t,h w:c,c,3,2 b:c | x:n,c,t w:c,c,2 b:c",
+    attributes=[{"conv": {"strides": [2, 1], "pads": [1, 0, 0, 1]}}, {"conv": {}}],
+)
+def conv_bias_to_add(x: TensorRef, w: TensorRef, b: TensorRef, conv: Call) -> Call:
+    """conv(x, w, b) == conv(x, w) + b, and conv_transpose alike"""
+    return op.Add(conv.on(x, w), over_channels_of(b, x.rank if w.shape is None else w.rank))
+
+
+CONV_BIAS: tuple[Rule, ...] = (conv_bias_to_add,)
+
+
 def over_channels_of(b: TensorRef, rank: int) -> Any:
     """The vector `b` (C) as (1, C, 1, ...), to be added to a tensor of `rank` axes.
 
@@ -24,33 +37,6 @@ def over_channels_of(b: TensorRef, rank: int) -> Any:
     if not is_fixed(b):
         return annotated(reshape(b, shape), b.datatype)
     return rearranged(b, np.arange(int(np.prod(shape_of(b)))).reshape(shape))
-
-
-def _rank(x: TensorRef, w: TensorRef) -> int:
-    return x.rank if w.shape is None else w.rank
-
-
-@rule(
-    op.Conv(x, w, b).named("conv"),
-    shapes="x:n,c,t,h w:m,c,3,2 b:m",
-    attributes={"conv": {"strides": [2, 1], "pads": [1, 0, 0, 1]}},
-)
-def conv_bias_to_add(x: TensorRef, w: TensorRef, b: TensorRef, conv: Call) -> Call:
-    """conv(x, w, b) == conv(x, w) + b"""
-    return op.Add(op.Conv(x, w, like=conv), over_channels_of(b, _rank(x, w)))
-
-
-@rule(
-    op.ConvTranspose(x, w, b).named("conv"),
-    shapes="x:n,c,t,h w:c,m,3,2 b:m",
-    attributes={"conv": {"strides": [2, 1], "pads": [1, 0, 0, 1]}},
-)
-def conv_transpose_bias_to_add(x: TensorRef, w: TensorRef, b: TensorRef, conv: Call) -> Call:
-    """conv_transpose(x, w, b) == conv_transpose(x, w) + b"""
-    return op.Add(op.ConvTranspose(x, w, like=conv), over_channels_of(b, _rank(x, w)))
-
-
-CONV_BIAS: tuple[Rule, ...] = (conv_bias_to_add, conv_transpose_bias_to_add)
 
 
 class ExtractBiasFromConv(Transformation):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.base import Transformation
 from finn.transformation.constants import rewrite_with_constants
-from finn.transformation.normal_forms import gemm_to_matmul, gemm_without_bias_to_matmul
+from finn.transformation.normal_forms import gemm_to_matmul
 
 
 class GemmToMatMul(Transformation):
@@ -15,4 +15,4 @@ class GemmToMatMul(Transformation):
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, rewrite_with_constants(model, [gemm_to_matmul, gemm_without_bias_to_matmul])
+        return model, rewrite_with_constants(model, [gemm_to_matmul])

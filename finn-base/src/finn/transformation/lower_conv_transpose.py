@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 
 from finn.core.modelwrapper import ModelWrapper
-from finn.core.tidy import describe
 from finn.transformation.base import Transformation
 from finn.transformation.constants import Fixed, annotated, rearranged, rewrite_with_constants, shape_of, with_zero
 from finn.transformation.convolution import Convolution, of_conv_transpose, spatial_size
-from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, match, op, require, rule
+from finn.transformation.rewrite import Call, Rule, TensorRef, Var, maybe, near_misses, op, require, rule
 from finn.transformation.standard_ops import crop, pad, reshape
 
 x, b = Var("x"), Var("b")
@@ -28,29 +27,17 @@ w = Fixed("w")
 
 
 @rule(
-    op.ConvTranspose(x, w).named("conv"),
-    shapes="x:n,c,h,k w:c,m,3,2",
-    attributes={"conv": {"strides": [2, 1], "pads": [1, 0, 0, 2], "dilations": [1, 2], "output_padding": [1, 0]}},
+    op.ConvTranspose(x, w, maybe(b)).named("conv"),
+    shapes="x:n,c,h,k w:c,m,3,2 | x:n,c,t w:c,m,4 b:m | x:n,c,k,h w:c,m,2,1 | x:n,c,t w:c,m,3",
+    attributes=[
+        {"conv": {"strides": [2, 1], "pads": [1, 0, 0, 2], "dilations": [1, 2], "output_padding": [1, 0]}},
+        {"conv": {"strides": [3], "pads": [4, 5]}},
+        {"conv": {"kernel_shape": [2, 1]}},
+        {"conv": {"auto_pad": "SAME_UPPER", "strides": [2]}},
+    ],
 )
-def conv_transpose_to_conv(x: TensorRef, w: TensorRef, conv: Call) -> Call:
-    """conv_transpose(x, w) == conv(spread(x), flip(w))"""
-    return _as_conv(x, w, (), conv)
-
-
-@rule(
-    op.ConvTranspose(x, w, b).named("conv"),
-    shapes="x:n,c,t w:c,m,4 b:m",
-    attributes={"conv": {"strides": [3], "pads": [4, 1]}},
-)
-def conv_transpose_with_bias_to_conv(x: TensorRef, w: TensorRef, b: TensorRef, conv: Call) -> Call:
+def conv_transpose_to_conv(x: TensorRef, w: TensorRef, b: TensorRef | None, conv: Call) -> Call:
     """conv_transpose(x, w, b) == conv(spread(x), flip(w), b)"""
-    return _as_conv(x, w, (b,), conv)
-
-
-LOWER_CONV_TRANSPOSE: tuple[Rule, ...] = (conv_transpose_to_conv, conv_transpose_with_bias_to_conv)
-
-
-def _as_conv(x: TensorRef, w: TensorRef, bias: Sequence[TensorRef], conv: Call) -> Call:
     c, extra = of_conv_transpose(conv, x, w)
     shape, size = shape_of(w), spatial_size(x)
     require(shape[0] % c.group == 0, f"{shape[0]} input channels cannot be split into {c.group} groups")
@@ -60,10 +47,13 @@ def _as_conv(x: TensorRef, w: TensorRef, bias: Sequence[TensorRef], conv: Call) 
     ends = [r - p + e - (s - 1) for r, p, e, s in zip(reach, c.ends, extra, c.strides, strict=True)]
     image = _cropped(x, _spread(x, size, c), [n * s for n, s in zip(size, c.strides, strict=True)], begins, ends)
     return op.Conv(
-        image, rearranged(w, _flipped_index(shape, c.group)), *bias,
+        image, rearranged(w, _flipped_index(shape, c.group)), b,
         kernel_shape=list(c.kernel), strides=[1] * c.axes, dilations=list(c.dilations), group=c.group,
         pads=[max(p, 0) for p in (*begins, *ends)],
     )  # fmt: skip
+
+
+LOWER_CONV_TRANSPOSE: tuple[Rule, ...] = (conv_transpose_to_conv,)
 
 
 def _spread(x: TensorRef, size: Sequence[int], c: Convolution) -> Any:
@@ -104,16 +94,6 @@ class LowerConvTranspose(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         changed = rewrite_with_constants(model, LOWER_CONV_TRANSPOSE)
-        if not changed:
-            _warn_about_rest(model)
+        for miss in () if changed else near_misses(model, conv_transpose_to_conv):
+            warnings.warn(f"{miss.node} is not lowered to Conv: {miss.reason}", stacklevel=2)
         return model, changed
-
-
-def _warn_about_rest(model: ModelWrapper) -> None:
-    for node in model.graph.node:
-        if node.op_type == "ConvTranspose" and not node.domain:
-            r = LOWER_CONV_TRANSPOSE[len(node.input) > 2 and bool(node.input[2])]
-            try:
-                match(model, node, r)
-            except NoMatch as reason:
-                warnings.warn(f"{describe(node)} is not lowered to Conv: {reason}", stacklevel=3)

@@ -10,19 +10,18 @@ channels sees the rows of its own input channels only: w' is block-diagonal, the
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from finn.core.datatype import DataType
 from finn.core.modelwrapper import ModelWrapper
-from finn.core.tidy import describe
 from finn.transformation.base import Transformation
 from finn.transformation.constants import Fixed, annotated, rearranged, rewrite_with_constants, shape_of
 from finn.transformation.convolution import Convolution, of_conv, spatial_size
 from finn.transformation.extract_conv_bias import over_channels_of
-from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, match, op, require, rule
+from finn.transformation.rewrite import Call, Rule, TensorRef, Var, maybe, near_misses, op, require, rule
 from finn.transformation.standard_ops import squeeze, unsqueeze
 from finn.util.basic import auto_pad_to_explicit_padding
 
@@ -31,46 +30,34 @@ w = Fixed("w")
 
 
 @rule(
-    op.Conv(x, w).named("conv"),
-    shapes="x:n,c,k,h w:m,c,3,2 | x:n,c,7,1 w:m,c,2,1",
-    attributes={"conv": {"strides": [2, 1], "pads": [1, 0, 2, 1], "dilations": [1, 2]}},
+    op.Conv(x, w, maybe(b)).named("conv"),
+    shapes="x:n,c,k,h w:m,c,3,2 b:m | x:n,c,t w:m,c,3 | x:n,c,t w:m,c,1 b:m "
+    "| x:n,6,k,1 w:6,1,2,1 b:6 | x:n,4,t w:6,2,2",
+    attributes=[
+        {"conv": {"strides": [2, 1], "pads": [1, 0, 2, 1], "dilations": [1, 2]}},
+        {"conv": {"strides": [2], "pads": [1, 0], "dilations": [2]}},
+        {},
+        {"conv": {"group": 6, "auto_pad": "SAME_LOWER"}},
+        {"conv": {"group": 2, "kernel_shape": [2]}},
+    ],
+    equivalent={"another depthwise of Im2Col": "it is a mark for what reads the columns, and changes no value"},
 )
-def conv_2d_to_matmul(x: TensorRef, w: TensorRef, conv: Call) -> Call:
-    """conv(x, w) == nchw(im2col(nhwc(x)) @ w')"""
-    require(len(shape_of(w)) == 4, f"the kernel has {len(shape_of(w)) - 2} axes, only 1 and 2 are supported")
+def conv_to_matmul(x: TensorRef, w: TensorRef, b: TensorRef | None, conv: Call) -> Call:
+    """conv(x, w, b) == nchw(im2col(nhwc(x)) @ w') + b; in 1-D with a second axis of length 1, and without im2col where
+    each output depends on one place"""
     c = _lowerable(x, w, conv)
-    return op.Transpose(_product(x, x, w, c), perm=[0, 3, 1, 2])
+    result = conv.result.datatype if b is None and conv.result is not None else DataType["FLOAT32"]
+    if c.axes == 1 and not c.is_pointwise:
+        image = annotated(unsqueeze(x.model, x, [3]), x.datatype)
+        product = annotated(_product(image, x, w, c.with_axis()), result)
+        lowered = squeeze(x.model, annotated(op.Transpose(product, perm=[0, 3, 1, 2]), result), [3])
+    else:
+        product = annotated(_product(x, x, w, c), result)
+        lowered = op.Transpose(product, perm=[0, c.axes + 1, *range(1, c.axes + 1)])
+    return lowered if b is None else op.Add(lowered, over_channels_of(b, c.axes + 2))
 
 
-@rule(
-    op.Conv(x, w).named("conv"),
-    shapes="x:n,c,t w:m,c,3",
-    attributes={"conv": {"strides": [2], "pads": [1, 0], "dilations": [2]}},
-)
-def conv_1d_to_matmul(x: TensorRef, w: TensorRef, conv: Call) -> Call:
-    """conv(x, w) == squeeze(nchw(im2col(nhwc(unsqueeze(x))) @ w')), without the axis of length 1 if w is pointwise"""
-    require(len(shape_of(w)) == 3, "the kernel has no single axis")
-    c = _lowerable(x, w, conv)
-    if c.is_pointwise:
-        return op.Transpose(_product(x, x, w, c), perm=[0, 2, 1])
-    (k,), (s,), (d,), (begin, end) = c.kernel, c.strides, c.dilations, c.pads
-    flat = Convolution((k, 1), (s, 1), (d, 1), (begin, 0, end, 0), c.group)
-    lifted = annotated(unsqueeze(x.model, x, [3]), x.datatype)
-    return squeeze(x.model, op.Transpose(_product(lifted, x, w, flat), perm=[0, 3, 1, 2]), [3])
-
-
-@rule(
-    op.Conv(x, w, b).named("conv"),
-    shapes="x:n,c,t w:m,1,3 b:m",
-    attributes={"conv": {"strides": [2], "pads": [1, 0], "group": 3}},
-)
-def conv_bias_to_add_if_lowerable(x: TensorRef, w: TensorRef, b: TensorRef, conv: Call) -> Call:
-    """conv(x, w, b) == conv(x, w) + b"""
-    _lowerable(x, w, conv)
-    return op.Add(op.Conv(x, w, like=conv), over_channels_of(b, len(shape_of(w))))
-
-
-LOWER_CONVS: tuple[Rule, ...] = (conv_bias_to_add_if_lowerable, conv_1d_to_matmul, conv_2d_to_matmul)
+LOWER_CONVS: tuple[Rule, ...] = (conv_to_matmul,)
 
 
 def _lowerable(x: TensorRef, w: TensorRef, conv: Call) -> Convolution:
@@ -126,15 +113,6 @@ def _matrix_index(shape: Sequence[int], group: int) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------------ transformation
 
 
-@dataclass(frozen=True)
-class _Before:
-    """What is annotated at a Conv and has to be found at its MatMul."""
-
-    output: str
-    weights: str
-    depthwise_kernel: list[int] | None
-
-
 class LowerConvsToMatMul(Transformation):
     """Conv with constant weights (plain, or behind a quantizer) as Transpose, Im2Col, MatMul, Transpose.
 
@@ -144,53 +122,41 @@ class LowerConvsToMatMul(Transformation):
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         with model.trusted_index():
-            before = [_before(model, node.output[0]) for node in model.graph.node if node.op_type == "Conv"]
+            before = {n.output[0]: n.input[1] for n in model.graph.node if n.op_type == "Conv" and not n.domain}
+            depthwise = {output: kernel for output in before if (kernel := _depthwise_kernel(model, output))}
             changed = rewrite_with_constants(model, LOWER_CONVS)
             if changed:
-                _annotate(model, before)
+                _name_weights(model, before, depthwise)
             else:
-                _warn_about_rest(model)
+                for miss in near_misses(model, conv_to_matmul):
+                    warnings.warn(f"{miss.node} is not lowered to MatMul: {miss.reason}", stacklevel=2)
         return model, changed
 
 
-def _before(model: ModelWrapper, output: str) -> _Before:
+def _depthwise_kernel(model: ModelWrapper, output: str) -> list[int] | None:
+    """The kernel of the Conv that makes `output`, if it is depthwise."""
     node = model.find_producer(output)
-    assert node is not None
-    shape = model.get_tensor_shape(node.input[1]) or [0, 0]
-    group = next((a.i for a in node.attribute if a.name == "group"), 1)
-    return _Before(output, node.input[1], list(shape[2:]) if _is_depthwise(shape, group) else None)
+    shape = (node and model.get_tensor_shape(node.input[1])) or [0, 0]
+    group = next((a.i for a in node.attribute if a.name == "group"), 1) if node is not None else 1
+    return list(shape[2:]) if _is_depthwise(shape, group) else None
 
 
-def _annotate(model: ModelWrapper, before: Sequence[_Before]) -> None:
-    """Data types of the products, sparsity of depthwise weights, the old names of the weights."""
+def _name_weights(model: ModelWrapper, weights: Mapping[str, str], depthwise: Mapping[str, list[int]]) -> None:
+    """Give the matrices the names of the weights of the Conv that made the same output, if these are gone.
+
+    Annotate the sparsity of those that were depthwise.
+    """
     names: dict[str, str] = {}
-    for conv in before:
-        node = model.find_producer(conv.output)
-        has_bias = node is not None and node.op_type == "Add"
+    for output, old in weights.items():
+        node = model.find_producer(output)
         while node is not None and node.op_type in ("Add", "Squeeze", "Transpose"):
-            if not has_bias:
-                model.copy_annotations(node.output[0], node.input[0])
             node = model.find_producer(node.input[0])
-        if node is None or node.op_type != "MatMul":
-            continue
-        if conv.depthwise_kernel is not None:
-            model.set_tensor_sparsity(node.input[1], {"dw": {"kernel_shape": conv.depthwise_kernel}})
-        names[node.input[1]] = conv.weights
+        if node is not None and node.op_type == "MatMul":
+            names[old] = node.input[1]
+            if output in depthwise:
+                model.set_tensor_sparsity(node.input[1], {"dw": {"kernel_shape": depthwise[output]}})
     taken = set(model.get_all_tensor_names())
-    free = {new: old for new, old in names.items() if old not in taken}
-    once = {old: new for new, old in free.items()}
-    model.rename_tensors({new: old for old, new in once.items()})
-
-
-def _warn_about_rest(model: ModelWrapper) -> None:
-    for node in model.graph.node:
-        if node.op_type == "Conv" and not node.domain:
-            r = conv_1d_to_matmul if len(model.get_tensor_shape(node.input[1]) or ()) == 3 else conv_2d_to_matmul
-            r = conv_bias_to_add_if_lowerable if len(node.input) > 2 and node.input[2] else r
-            try:
-                match(model, node, r)
-            except NoMatch as reason:
-                warnings.warn(f"{describe(node)} is not lowered to MatMul: {reason}", stacklevel=3)
+    model.rename_tensors({new: old for old, new in names.items() if old not in taken})
 
 
 _auto_pad_to_explicit_padding = auto_pad_to_explicit_padding

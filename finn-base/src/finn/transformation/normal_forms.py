@@ -9,8 +9,20 @@ from onnx import TensorProto
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.numpy_ops import BATCHNORM_EPSILON
-from finn.transformation.constants import annotated, constant, is_fixed, rearranged, shape_of, value_of
-from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, Var, op, require, rule
+from finn.transformation.constants import annotated, is_fixed, rearranged, shape_of, value_of
+from finn.transformation.rewrite import (
+    Call,
+    Const,
+    NoMatch,
+    Rule,
+    TensorRef,
+    Var,
+    maybe,
+    op,
+    over_channels,
+    require,
+    rule,
+)
 
 x, y, c = Var("x"), Var("y"), Var("c")
 b = Const("b")
@@ -23,28 +35,26 @@ def sub_to_add(x: TensorRef, b: np.ndarray) -> Call:
     return op.Add(x, -b)
 
 
-@rule(op.Div(x, b), shapes="x:n,k b:k")
+@rule(
+    op.Div(x, b),
+    shapes="x:n,k b:k | x:n,k b: | x:n,k b:1 | x:n,k b:n,1",
+    equivalent={"without require(np.all(b != 0))": "x / 0 and x * (1/0) are the same infinity in IEEE arithmetic"},
+)
 def div_to_mul(x: TensorRef, b: np.ndarray) -> Call:
     """x / b == x * (1/b), b not 0"""
     require(np.all(b != 0), "b has a zero")
-    require(b.dtype.kind == "f", "integers do not divide by multiplication")
     return op.Mul(x, 1 / b)
 
 
 @rule(
-    op.Gemm(x, y, c).named("gemm"),
-    shapes="x:k,n y:m,k c:m",
-    attributes={"gemm": {"transA": 1, "transB": 1, "alpha": 2.0, "beta": 0.5}},
+    op.Gemm(x, y, maybe(c)).named("gemm"),
+    shapes="x:k,n y:m,k c:m | x:n,k y:k,m c:n,1 | x:n,k y:k,m",
+    attributes=[{"gemm": {"transA": 1, "transB": 1, "alpha": 2.0, "beta": 0.5}}, {}, {"gemm": {"beta": 3.0}}],
 )
-def gemm_to_matmul(x: TensorRef, y: TensorRef, c: TensorRef, gemm: Call) -> Call:
+def gemm_to_matmul(x: TensorRef, y: TensorRef, c: TensorRef | None, gemm: Call) -> Call:
     """gemm(x, y, c) == alpha * (x^ta @ y^tb) + beta * c"""
-    return op.Add(_product(x, y, gemm), _scaled(c, gemm.attributes.get("beta", 1.0)))
-
-
-@rule(op.Gemm(x, y).named("gemm"), shapes="x:n,k y:k,m")
-def gemm_without_bias_to_matmul(x: TensorRef, y: TensorRef, gemm: Call) -> Call:
-    """gemm(x, y) == alpha * (x^ta @ y^tb)"""
-    return _product(x, y, gemm)
+    product = _product(x, y, gemm)
+    return product if c is None else op.Add(product, _scaled(c, gemm.attributes.get("beta", 1.0)))
 
 
 def _product(x: TensorRef, y: TensorRef, gemm: Call) -> Call:
@@ -69,10 +79,8 @@ def _scaled(c: TensorRef, beta: float) -> Any:
     if not c.model.has_initializer(c.name):
         return op.Mul(c, _factor(beta, c))
     value = value_of(c)
-    _factor(beta, c)
-    scaled = value * value.dtype.type(beta)
-    whole = bool(np.all(c.datatype.allowed(scaled))) if c.datatype != "FLOAT32" else False
-    return constant(scaled, c.datatype) if whole else scaled
+    scaled = value * value.dtype.type(_factor(beta, c))
+    return annotated(scaled, c.datatype) if np.all(c.datatype.allowed(np.atleast_1d(scaled))) else scaled
 
 
 def _factor(factor: float, x: TensorRef) -> float:
@@ -94,7 +102,7 @@ def batchnorm_to_affine(
 ) -> Call:
     """(x-mean) / sqrt(var+eps) * gamma + b == x*a + (b - mean*a), a = gamma / sqrt(var+eps), rounded once each"""
     scale, shift = batchnorm_factors(x.model, gamma, b, mean, var, bn)
-    return op.Add(op.Mul(x, over_channels(scale, x.rank)), over_channels(shift, x.rank))
+    return op.Add(op.Mul(x, over_channels(scale, x)[np.newaxis]), over_channels(shift, x)[np.newaxis])
 
 
 def batchnorm_factors(
@@ -114,15 +122,9 @@ def batchnorm_factors(
     return scale, b - mean * scale
 
 
-def over_channels(c: np.ndarray, rank: int, axis: int = 1) -> np.ndarray:
-    """The vector `c` in the shape (1, C, 1, ...) that broadcasts over axis `axis` of a tensor of `rank` axes."""
-    return c.reshape([1] * axis + [-1] + [1] * (rank - axis - 1))
-
-
 NORMAL_FORMS: tuple[Rule, ...] = (
     sub_to_add,
     div_to_mul,
     gemm_to_matmul,
-    gemm_without_bias_to_matmul,
     batchnorm_to_affine,
 )

@@ -17,15 +17,18 @@ def rebalance_im2col(channels: int) -> Rule:
 
     @rule(
         op.Im2Col(x).named("im2col"),
-        shapes=f"x:n,h,{6 * channels},1",
-        attributes={
-            "im2col": {
-                "kernel_size": [2, 3 * channels],
-                "stride": [1, 2 * channels],
-                "dilations": [2, 1],
-                "input_shape": f"(1, 4, {6 * channels}, 1)",
+        shapes=f"x:n,h,{6 * channels},1 | x:n,h,{6 * channels},2",
+        attributes=[
+            {
+                "im2col": {
+                    "kernel_size": [2, 3 * channels],
+                    "stride": [1, 2 * channels],
+                    "dilations": [2, 1],
+                    "input_shape": f"(1, 4, {6 * channels}, {c})",
+                }
             }
-        },
+            for c in (1, 2)
+        ],
     )
     def columns_to_channels(x: TensorRef, im2col: Call) -> Call:
         """im2col(x) == im2col(reshape(x)): the columns of a window are contiguous, whatever they are called"""

@@ -6,10 +6,11 @@ ConvTranspose, of stride r, is the flipped kernel, convolved with r ones along e
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto
+from onnx import NodeProto, helper
 
 from finn.core.datatype import DataType
 from finn.core.errors import FinnError
@@ -20,70 +21,101 @@ from finn.transformation.base import Transformation
 from finn.transformation.constants import (
     Fixed,
     annotated,
-    constant,
     moved_parameter,
     rewrite_with_constants,
     shape_of,
     value_of,
 )
 from finn.transformation.convolution import Convolution, of_conv
-from finn.transformation.rewrite import Call, NoMatch, Rule, TensorRef, Var, op, require, rule
+from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, Var, maybe, op, require, rule
 from finn.transformation.standard_ops import opset_of
 
-u, b = Var("u"), Var("b")
+x, b = Var("x"), Var("b")
 w = Fixed("w")
+second, third, fourth = map(Const, ("second", "third", "fourth"))
 
 
-def resize_conv_rules(maintain_bit_width: bool) -> tuple[Rule, ...]:
-    """conv(upsample(x), w) == conv_transpose(x, w'), without and with bias. They look at what makes `u`."""
+@rule(
+    op.Conv(op.Resize(x, maybe(second), maybe(third), maybe(fourth)).named("resize"), w, maybe(b)).named("conv"),
+    shapes="x:n,c,h,k w:m,c,3,2 b:m | x:n,c,h,k w:m,c,1,3",
+    values={"third": np.array([1, 1, 2, 3], np.float32)},
+    attributes=[
+        {"conv": {"pads": [1, 0, 2, 1]}, "resize": {"coordinate_transformation_mode": "asymmetric"}},
+        {"conv": {}, "resize": {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}},
+    ],
+)
+def resize_conv_to_conv_transpose(
+    x: TensorRef,
+    w: TensorRef,
+    b: TensorRef | None,
+    second: np.ndarray | None,
+    third: np.ndarray | None,
+    fourth: np.ndarray | None,
+    resize: Call,
+    conv: Call,
+) -> Call:
+    """conv(resize(x), w, b) == conv_transpose(x, w', b), if resize repeats elements"""
+    return _conv_transpose(x, w, b, resize, conv, maintain_bit_width=False)
 
-    @rule(op.Conv(u, w).named("conv"), shapes="u:n,c,h,k w:m,c,3,3")
-    def resize_conv_to_conv_transpose(u: TensorRef, w: TensorRef, conv: Call) -> Call:
-        """conv(upsample(x), w) == conv_transpose(x, w')"""
-        return _conv_transpose(u, w, (), conv, maintain_bit_width)
 
-    @rule(op.Conv(u, w, b).named("conv"), shapes="u:n,c,h,k w:m,c,3,3 b:m")
-    def resize_conv_with_bias_to_conv_transpose(u: TensorRef, w: TensorRef, b: TensorRef, conv: Call) -> Call:
-        """conv(upsample(x), w, b) == conv_transpose(x, w', b)"""
-        return _conv_transpose(u, w, (b,), conv, maintain_bit_width)
+@rule(
+    op.Conv(op.Upsample(x, second).named("resize"), w, maybe(b)).named("conv"),
+    shapes="x:n,c,h,k w:m,c,3,3",
+    values={"second": np.array([1, 1, 3, 1], np.float32)},
+    attributes={"conv": {"auto_pad": "SAME_UPPER"}},
+)
+def upsample_conv_to_conv_transpose(
+    x: TensorRef, w: TensorRef, b: TensorRef | None, second: np.ndarray, resize: Call, conv: Call
+) -> Call:
+    """conv(upsample(x), w, b) == conv_transpose(x, w', b), if upsample repeats elements"""
+    return _conv_transpose(x, w, b, resize, conv, maintain_bit_width=False)
 
-    return (resize_conv_to_conv_transpose, resize_conv_with_bias_to_conv_transpose)
+
+@dataclass(frozen=True)
+class _KeepingBits:
+    """The same with weights of as many bits as before, which is no equation."""
+
+    def __call__(
+        self, x: TensorRef, w: TensorRef, b: TensorRef | None, resize: Call, conv: Call, **inputs: Any
+    ) -> Call:
+        return _conv_transpose(x, w, b, resize, conv, maintain_bit_width=True)
 
 
-def _conv_transpose(u: TensorRef, w: TensorRef, bias: tuple[TensorRef, ...], conv: Call, maintain: bool) -> Call:
-    resize = u.model.find_producer(u.name)
-    if resize is None or resize.op_type not in ("Resize", "Upsample") or resize.domain:
-        raise NoMatch(f"'{u.name}' is not made by Resize or Upsample")
+RESIZE: tuple[Rule, ...] = (resize_conv_to_conv_transpose, upsample_conv_to_conv_transpose)
+
+
+def _conv_transpose(
+    x: TensorRef, w: TensorRef, b: TensorRef | None, resize: Call, conv: Call, maintain_bit_width: bool
+) -> Call:
     require(len(shape_of(w)) == 4, "the kernel has not two axes")
-    c = of_conv(conv, u, w)
+    if resize.result is None:
+        raise NoMatch("the result of Resize is not known")
+    c = of_conv(conv, resize.result, w)
     require(c.is_dense, "the convolution has strides or dilations")
     pads = [k - 1 - p for k, p in zip(c.kernel * 2, c.pads, strict=True)]
     require(min(pads) >= 0, "the padding is wider than the kernel reaches")
-    x = TensorRef.of(u.model, resize.input[0])
     factors = _repetitions(x, resize)
-    weights = _weights(w, c, factors, maintain)
+    weights = _weights(w, c, factors, maintain_bit_width)
     kernel = [k + r - 1 for k, r in zip(c.kernel, factors, strict=True)]
     return op.ConvTranspose(
-        x, weights, *bias, kernel_shape=kernel, strides=list(factors), pads=pads, dilations=[1, 1], group=c.group
+        x, weights, b, kernel_shape=kernel, strides=list(factors), pads=pads, dilations=[1, 1], group=c.group
     )
 
 
-def _repetitions(x: TensorRef, resize: NodeProto) -> tuple[int, int]:
+def _repetitions(x: TensorRef, resize: Call) -> tuple[int, int]:
     """How often `resize` repeats rows and columns, by running it on numbered elements. NoMatch if that is not all."""
-    shape = x.shape or ()
-    require(len(shape) == 4 and all(shape), f"the shape of '{x.name}' is not known, or not 4-D")
+    shape = x.sizes
     ramp = np.broadcast_to(np.arange(shape[2] * shape[3], dtype=np.float32).reshape(shape[2:]), shape)
-    context = {name: value_of(TensorRef.of(x.model, name)) for name in resize.input[1:] if name}
+    context = {name: value_of(TensorRef.of(x.model, name)) for name in resize.inputs[1:] if name}
     context[x.name] = np.ascontiguousarray(ramp)
+    node = helper.make_node(resize.op, list(resize.inputs), ["resized"], **resize.attributes)
     try:
-        execute_node(resize, context, x.model.graph, opset_of(x.model))
+        execute_node(node, context, x.model.graph, opset_of(x.model))
     except FinnError as error:
         raise NoMatch(f"Resize cannot be run: {error}") from error
-    rows, columns = (
-        result // given for result, given in zip(context[resize.output[0]].shape[2:], shape[2:], strict=True)
-    )
+    rows, columns = (size // given for size, given in zip(context["resized"].shape[2:], shape[2:], strict=True))
     repeated = ramp.repeat(rows, axis=2).repeat(columns, axis=3)
-    require(np.array_equal(context[resize.output[0]], repeated), "Resize does not repeat each element equally often")
+    require(np.array_equal(context["resized"], repeated), "Resize does not repeat each element equally often")
     return rows, columns
 
 
@@ -97,10 +129,11 @@ def _weights(w: TensorRef, c: Convolution, factors: tuple[int, int], maintain: b
             pass
     value = value_of(w)
     summed = _summed(value.astype(np.float64), c, factors)
-    datatype = w.datatype
-    if datatype.is_integer():
-        datatype = DataType.spanning(int(min(summed.min(), datatype.min())), int(max(summed.max(), datatype.max())))
-    return constant(summed.astype(value.dtype), datatype if w.datatype.is_integer() else DataType["FLOAT32"])
+    datatype = DataType["FLOAT32"]
+    if w.datatype.is_integer():
+        low, high = (int(bound) for bound in (w.datatype.min(), w.datatype.max()))
+        datatype = DataType.spanning(min(int(summed.min()), low), max(int(summed.max()), high))
+    return annotated(summed.astype(value.dtype), datatype)
 
 
 def _summed(value: np.ndarray, c: Convolution, factors: tuple[int, int]) -> np.ndarray:
@@ -120,7 +153,7 @@ def _channels_swapped(value: np.ndarray, group: int) -> np.ndarray:
     return np.asarray(grouped.swapaxes(1, 2).reshape(group * ifm, ofm // group, *rest))
 
 
-def _quantized(w: TensorRef, node: NodeProto, c: Convolution, factors: tuple[int, int], maintain: bool) -> Call:
+def _quantized(w: TensorRef, node: NodeProto, c: Convolution, factors: tuple[int, int], maintain: bool) -> Any:
     """The summed integers of the quantizer `node`, times its scale, behind the quantizer that they need."""
     scale, zero_point, bits = (value_of(TensorRef.of(w.model, name)) for name in node.input[1:4])
     require(not np.any(zero_point) and bits.size == 1, "the quantizer has a zero point or several bit widths")
@@ -170,4 +203,5 @@ class ResizeConvolutionToDeconvolution(Transformation):
         self.maintain_bit_width = maintain_bit_width
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, rewrite_with_constants(model, resize_conv_rules(self.maintain_bit_width))
+        rules = [replace(r, body=_KeepingBits()) for r in RESIZE] if self.maintain_bit_width else RESIZE
+        return model, rewrite_with_constants(model, rules)

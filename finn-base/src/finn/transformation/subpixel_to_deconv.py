@@ -23,8 +23,11 @@ w = Fixed("w")
 
 @rule(
     op.DepthToSpace(op.Conv(x, w).named("conv")).named("space"),
-    shapes="x:n,c,h,k w:8,c,3,2",
-    attributes={"conv": {"pads": [1, 0, 2, 1]}, "space": {"blocksize": 2, "mode": "CRD"}},
+    shapes="x:n,c,h,k w:8,c,3,2 | x:n,c,h,k w:8,c,3,3",
+    attributes=[
+        {"conv": {"pads": [1, 0, 2, 1]}, "space": {"blocksize": 2, "mode": "CRD"}},
+        {"conv": {"auto_pad": "SAME_UPPER"}, "space": {"blocksize": 2}},
+    ],
 )
 def subpixel_to_conv_transpose(x: TensorRef, w: TensorRef, conv: Call, space: Call) -> Call:
     """depth_to_space(conv(x, w)) == conv_transpose(x, w'), stride = blocksize, padding = blocksize * (kernel-1-pads)"""
