@@ -19,7 +19,7 @@ from finn.transformation.merge_onnx_models import MergeONNXModels
 from .networks import annotations, feeds, graphs, value  # noqa: TID252 - test helpers are no installed package
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(graphs(), graphs(), st.booleans())
 def test_one_after_the_other(pre: ModelWrapper, post: ModelWrapper, cleanup: bool) -> None:
     before = pre.model.SerializeToString(), post.model.SerializeToString()

@@ -55,7 +55,7 @@ def same_results(a: ModelWrapper, b: ModelWrapper, **options: object) -> None:
         np.testing.assert_array_equal(array, found[name])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(graphs(), st.lists(st.integers(0, 2), min_size=9, max_size=9), st.booleans())
 def test_partition_and_back(model: ModelWrapper, choices: list[int], cleanup: bool) -> None:
     numbers = assignment(model, choices)

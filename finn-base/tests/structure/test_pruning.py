@@ -97,7 +97,7 @@ def masks_of(model: ModelWrapper) -> dict[str, dict[int, set[int]]]:
     return {name: mask for name in names if (mask := model.get_tensor_sparsity(name))}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(nets(), st.data())
 def test_lossy(model: ModelWrapper, data: st.DataObject) -> None:
     spec = draw_spec(data, model)
@@ -159,7 +159,7 @@ def quietly(model: ModelWrapper, spec: dict[str, dict[int, set[int]]], lossy: bo
             raise
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(nets(), st.data())
 def test_lossless_on_weights_with_zeros(model: ModelWrapper, data: st.DataObject) -> None:
     spec = {name: axes for name, axes in draw_spec(data, model).items() if model.has_initializer(name)}
@@ -168,7 +168,7 @@ def test_lossless_on_weights_with_zeros(model: ModelWrapper, data: st.DataObject
     same_outputs(model, quietly(model, spec))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(nets(), st.data())
 def test_lossless_on_channels_that_nobody_reads(model: ModelWrapper, data: st.DataObject) -> None:
     """All consumers have zeros for them: then lossless removes as much as lossy, up to the ports of the graph."""

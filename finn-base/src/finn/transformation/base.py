@@ -8,6 +8,7 @@ import os
 import pickle
 from abc import ABC, abstractmethod
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import ClassVar
 
 from onnx import NodeProto
@@ -87,8 +88,16 @@ class NodeLocalTransformation(Transformation):
             self.ref_input_model = model
         proto = b"" if model is None else model.model.SerializeToString()
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(work, proto)) as pool:
-            answers = list(pool.map(_change_node, range(count), chunksize=max(1, count // (4 * workers))))
+        try:
+            with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(work, proto)) as pool:
+                answers = list(pool.map(_change_node, range(count), chunksize=max(1, count // (4 * workers))))
+        except BrokenProcessPool as error:
+            raise ConfigError(
+                f"the workers of {type(self).__name__} have died",
+                why="their error output says more",
+                remedy="see that its module can be imported, and that a script starts its work below "
+                'if __name__ == "__main__"',
+            ) from error
         return [(NodeProto.FromString(data), again) for data, again in answers]
 
 
