@@ -6,9 +6,11 @@ import copy
 import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import onnx.defs
 from onnx import GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, helper
 
 from finn.core import numpy_ops
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Context = MutableMapping[str, np.ndarray]
 IR_VERSION = 10
+_OLD_OPSET = 21  # every onnxruntime since 1.20 has it
 _SMALL_BYTES = 2**20  # constants of a session that is too small to gain from several threads
 
 
@@ -159,7 +162,7 @@ class OrtStep:
             graph.input.append(helper.make_tensor_value_info(name, kind, None))
         for name in self.outputs:
             graph.output.add().name = name
-        model = ModelProto(ir_version=IR_VERSION, graph=graph, opset_import=self.opsets)
+        model = ModelProto(ir_version=IR_VERSION, graph=graph, opset_import=self._loadable_opsets())
         options = ort.SessionOptions()
         weight = sum(tensor.ByteSize() for tensor in self.constants)
         options.intra_op_num_threads = 1 if weight < _SMALL_BYTES else os.cpu_count() or 1
@@ -167,6 +170,36 @@ class OrtStep:
         options.log_severity_level = 3
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def _loadable_opsets(self) -> list[OperatorSetIdProto]:
+        """The versions of the model, but none newer than onnxruntime has: most operators have not changed since."""
+        if all(entry.domain or entry.version <= _OLD_OPSET for entry in self.opsets):
+            return self.opsets
+        newest = newest_opset()
+        return [
+            helper.make_opsetid(entry.domain, entry.version if entry.domain else min(entry.version, newest))
+            for entry in self.opsets
+        ]
+
+
+@cache
+def newest_opset() -> int:
+    """The newest version of ONNX's operators that onnxruntime loads."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    for version in range(onnx.defs.onnx_opset_version(), _OLD_OPSET, -1):
+        value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [])
+        graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [value])
+        graph.output[0].name = "y"
+        probe = ModelProto(ir_version=IR_VERSION, graph=graph, opset_import=[helper.make_opsetid("", version)])
+        try:
+            ort.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception:  # noqa: BLE001  # onnxruntime's errors have no common base
+            continue
+        return version
+    return _OLD_OPSET
 
 
 def _drop_repeated_names(nodes: list[NodeProto]) -> None:

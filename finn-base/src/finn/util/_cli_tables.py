@@ -93,12 +93,29 @@ def integer_ranges(model: ModelWrapper, name: str) -> tuple[dict[str, Any], list
 
 
 def diff_tables(found: Mapping[str, Any]) -> list[Table]:
+    """Of `structural_diff` and `numerical_diff`."""
     tables = []
     for kind, entries in found["structure"].items():
+        table = Table(title=kind.replace("_", " "), show_header=False)
         listed = entries if isinstance(entries, dict) else dict.fromkeys(entries, "")
-        tables.append(pairs_table(kind.replace("_", " "), listed))
+        for name, change in list(listed.items())[:_ROWS]:
+            table.add_row(escape(str(name)), escape(_change(change)))
+        if len(entries) > _ROWS:
+            table.add_row(f"... and {len(entries) - _ROWS} more", "--json has all")
+        tables.append(table)
     if not found["structure"]:
-        tables.append(pairs_table("The models are the same", {}))
+        tables.append(Table(title="The models are the same", show_header=False))
     if "execution" in found:
-        tables.append(pairs_table("On random inputs", found["execution"]))
+        table = Table("output", "equal", "different elements", "greatest difference", title="On random inputs")
+        for name, entry in found["execution"].items():
+            of = f"{entry.get('different_elements', '-')} of {entry.get('elements', '-')}"
+            table.add_row(escape(name), str(entry["equal"]), of, _text(entry.get("max_abs_difference", "-")))
+        tables.append(table)
     return tables
+
+
+def _change(change: Any) -> str:
+    """A pair as "before -> after"."""
+    if isinstance(change, tuple):
+        return " -> ".join("-" if side is None else _text(side) for side in change)
+    return "; ".join(change) if isinstance(change, list) else _text(change)

@@ -130,12 +130,13 @@ def to_channels_last(
 def execute(
     model: Model,
     inputs: Annotated[list[Path], typer.Argument(help="A .npy file for each input: samples along the first axis.")],
-    output_prefix: Annotated[str, typer.Option(help="Outputs go to <prefix><tensor>.npy.")] = "out_",
-    batch: Annotated[
-        int | None, typer.Option(min=1, help="Samples per run; the model's batch size if not given.")
-    ] = None,
+    output_prefix: Annotated[str, typer.Option(help="Outputs go to <prefix><tensor>_batch<i>.npy.")] = "out_",
+    batch: Annotated[int | None, typer.Option(min=1, help="Samples per run, instead of the model's.")] = None,
     labels: Annotated[Path | None, typer.Option(help="A .npy file of classes: report the accuracy.")] = None,
-    expose: Annotated[list[str] | None, typer.Option(help="Also write tensors whose name has this text.")] = None,
+    expose: Annotated[str | None, typer.Option(help="Also write tensors whose name has one of these texts.")] = None,
+    pixels: Annotated[bool, typer.Option(help="The input counts 0 ... 255; the model wants 0 ... 1.")] = False,
+    zero_center: Annotated[bool, typer.Option(help="With --pixels: the model wants -1 ... 1.")] = False,
+    save: Annotated[bool, typer.Option(help="Write the outputs.")] = True,
     as_json: Json = False,
 ) -> None:
     """Run MODEL on all samples."""
@@ -143,12 +144,14 @@ def execute(
         from finn.util.exec_qonnx import exec_qonnx
 
         result = exec_qonnx(
-            str(model), *map(str, inputs), override_batchsize=batch, expose_intermediates=expose or None,
-            output_prefix=output_prefix, argmax_verify_npy=None if labels is None else str(labels), progress=advance,
+            model, *inputs, override_batchsize=batch, expose_intermediates=expose, output_prefix=output_prefix,
+            argmax_verify_npy=labels, input_pix2float=pixels, input_zerocenter=zero_center, output_nosave=not save,
+            progress=advance,
         )  # fmt: skip
-        found: dict[str, Any] = {"samples": result.samples, "files": [str(path) for path in result.files]}
+        found: dict[str, Any] = {"batches": len(result.outputs)}
         if result.accuracy is not None:
             found["accuracy"] = result.accuracy
+        found["files"] = [str(path) for path in result.files]
         _show(found, as_json, [pairs_table("Run", found)])
 
 
@@ -299,12 +302,12 @@ def _busy(doing: str) -> Iterator[None]:
 
 @contextmanager
 def _progress() -> Iterator[Any]:
-    """A bar on a terminal, for (done, total)."""
+    """A bar on a terminal, for the reports of `exec_qonnx`."""
     columns = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with bar:
         task = bar.add_task("run")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done: bar.update(task, completed=done.batch, total=done.batches)
 
 
 def main() -> None:

@@ -22,7 +22,9 @@ def structural_diff(a: ModelWrapper, b: ModelWrapper) -> dict[str, Any]:
     "operators" {op type: (count in a, count in b)} where they differ, "only_in_a", "only_in_b": nodes, "changed":
     {node: what}, "constants", "shapes", "datatypes", "layouts": {tensor: (in a, in b)}, "opsets", "interface".
     """
-    result: dict[str, Any] = {"operators": _pairs(_operators(a), _operators(b))}
+    counts_a, counts_b = (Counter(node.op_type for node in model.graph.node) for model in (a, b))
+    kinds = [op for op in dict.fromkeys([*counts_a, *counts_b]) if counts_a[op] != counts_b[op]]
+    result: dict[str, Any] = {"operators": {op: (counts_a[op], counts_b[op]) for op in kinds}}
     nodes_a, nodes_b = _nodes(a, b)
     result["only_in_a"] = [name for name in nodes_a if name not in nodes_b]
     result["only_in_b"] = [name for name in nodes_b if name not in nodes_a]
@@ -90,10 +92,6 @@ def _random(model: ModelWrapper, name: str, rng: np.random.Generator) -> np.ndar
     values = gen_finn_dt_tensor(model.get_tensor_datatype(name), shape, rng)
     kind = model.get_tensor_elem_type(name)
     return values.astype(helper.tensor_dtype_to_np_dtype(kind)) if kind else values
-
-
-def _operators(model: ModelWrapper) -> Counter[str]:
-    return Counter(node.op_type for node in model.graph.node)
 
 
 def _interface(model: ModelWrapper) -> dict[str, str]:
