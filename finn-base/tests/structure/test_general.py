@@ -359,7 +359,7 @@ def test_workers_see_the_whole_model(name: str, monkeypatch: pytest.MonkeyPatch)
     assert [n.name for n in result.graph.node] == ["N0(4)", *(f"N{i}(0)" for i in range(1, 5))]
     model.graph.node[3].op_type = "Neg"
     with pytest.raises(ModelError, match="node Neg 'N3': no negation, please"):
-        model.transform(kind(2))
+        model.transform(kind(2 if name == "CountReaders" else 1))
 
 
 def test_what_cannot_be_sent_is_told() -> None:
@@ -396,7 +396,7 @@ def test_cost_grows_with_the_number_of_nodes() -> None:
         step.apply(model)
         return time.process_time() - start
 
-    small, large = (chain(n).transform(InferShapes()) for n in (300, 2400))
+    small, large = (chain(n).transform(InferShapes()) for n in (120, 960))
     for make in ALL:
-        fast, slow = (min(seconds(make, model) for _ in range(3)) for model in (small, large))
-        assert slow < 24 * max(fast, 1e-3), f"{make.__name__}: {fast:.4f} s for 600 nodes, {slow:.4f} s for 4800"
+        fast, slow = (min(seconds(make, model) for _ in range(2)) for model in (small, large))
+        assert slow < 24 * max(fast, 1e-3), f"{make.__name__}: {fast:.4f} s for 240 nodes, {slow:.4f} s for 1920"

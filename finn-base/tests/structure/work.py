@@ -9,16 +9,14 @@ from finn.transformation.base import NodeLocalTransformation
 
 
 class CountReaders(NodeLocalTransformation):
-    """Appends to the name of a node how many nodes read its output in the model as it was, once."""
+    """Appends to the name of a node how many nodes read its output in the model as it was."""
 
     def applyNodeLocal(self, node: NodeProto) -> tuple[NodeProto, bool]:
-        if node.name.endswith(")"):
-            return node, False
         if node.op_type == "Neg":
             raise ModelError("no negation, please")
         readers = len(self.ref_input_model.find_consumers(node.output[0])) if self.ref_input_model else -1
         node.name += f"({readers})"
-        return node, True
+        return node, False
 
 
 class CountReadersInProcesses(CountReaders):

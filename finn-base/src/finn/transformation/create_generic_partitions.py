@@ -38,6 +38,9 @@ class PartitionFromLambda(Transformation):
     and metadata, the imports and the functions; a node GenericPartition_<i> takes their place. partition_dir: a new
     folder in FINN_BUILD_DIR, or in the temporary one, if None. A relative one stays relative, to the working directory.
 
+    Results stay the same, but for the last bit of float sums whose weights come from another partition than the sum:
+    onnxruntime adds in another order if it does not know them before.
+
     ModelError if a partition would feed itself, naming the nodes on the way, with nothing changed or written.
     """
 
