@@ -131,6 +131,11 @@ def parameters(model: ModelWrapper) -> list[tuple[Any, ...]]:
             attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             arrays = [tuple(np.squeeze(c).ravel().tolist()) for c in constants if c is not None]
             found.append(
-                (*arrays, attributes["signed"], attributes["narrow"], attributes["rounding_mode"].decode().upper())
+                (
+                    *arrays,
+                    attributes["signed"],
+                    attributes["narrow"],
+                    attributes.get("rounding_mode", b"ROUND").decode().upper(),
+                )
             )
     return found
