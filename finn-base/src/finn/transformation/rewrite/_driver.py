@@ -65,10 +65,10 @@ def _check_limit(fired: Counter[str], limit: int, recent: Iterable[tuple[str, st
 
 
 def _period(recent: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The shortest sequence of rules that the end of the list repeats at least once; [] if there is none."""
+    """The shortest sequence of rules that fills the end of the list three times or more; [] if there is none."""
     names = [name for name, _ in recent]
-    for period in range(1, len(names) // 2 + 1):
-        if names[-period:] * (len(names) // period) == names[-(len(names) // period) * period :]:
+    for period in range(1, len(names) // 3 + 1):
+        if names[-period:] * 3 == names[-3 * period :]:
             return recent[-period:]
     return []
 
