@@ -308,6 +308,20 @@ def test_merged_quantizers_in_a_row() -> None:
     assert_same(model, converted, f32(0.3))
 
 
+def test_quantizers_that_bodies_read() -> None:
+    """A body of control flow reads the second output: it keeps its name."""
+    y = helper.make_tensor_value_info("ty", TensorProto.FLOAT, None)
+    body = helper.make_graph([helper.make_node("Neg", ["b"], ["ty"])], "body", [], [y])
+    branch = helper.make_node("If", ["yes"], ["i"], then_branch=body, else_branch=body)
+    model = two(DQ_A, DQ_B, branch, helper.make_node("Add", ["a", "i"], ["y"]))
+    model.set_initializer("yes", np.asarray(True))
+    converted, _ = convert(model)
+    assert [node.op_type for node in converted.graph.node].count("Quant") == 2
+    x = hard_values(SHAPE, f32(0.3), 0)
+    x = np.where(np.isfinite(x), x, 0).astype(np.float32)
+    np.testing.assert_array_equal(execute_onnx(converted, {"x": x})["y"], run_ort(model, {"x": x})[0])
+
+
 def test_integers_that_others_read_stay() -> None:
     nodes = [*qcdq(), helper.make_node("Cast", ["q"], ["i"], to=TensorProto.FLOAT)]
     model = make(nodes, {"x": SHAPE}, {"s": f32(0.3), "z": np.int8(0)}, outputs=("y", "i"))

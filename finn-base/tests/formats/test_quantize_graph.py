@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from finn.core.datatype import DataType
 from finn.core.errors import ConfigError
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
@@ -97,6 +98,14 @@ def test_names_are_those_of_a_clean_model() -> None:
     assert [node.name for node in after.graph.node] == ["Quant_0", "Quant_1", "MatMul_0", "Relu_0", "Add_0"]
     again = branches().transform(QuantizeGraph({"name": {"MatMul_0": [(("input", 0), P), (("input", 1), P)]}}))
     assert again.model.SerializeToString() == after.model.SerializeToString()
+
+
+def test_annotations_belong_to_what_was_there() -> None:
+    model = branches()
+    model.set_tensor_datatype("MatMul_0_out0", DataType["INT32"])
+    adjust_graph(model, [(("output", 0), P)], "MatMul_0", [])
+    assert model.get_tensor_datatype(model.graph.node[0].output[0]) == "INT32"
+    assert model.get_tensor_datatype("MatMul_0_out0") == "FLOAT32"
 
 
 def test_symbolic_batch() -> None:

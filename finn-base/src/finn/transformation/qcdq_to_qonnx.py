@@ -144,7 +144,7 @@ def _read(model: ModelWrapper, root: NodeProto) -> _Quantizer:
     shape = next((s for s in shapes if s is not None), None)
     constant = constant_value(model, integers)
     quantize = source if constant is None else None
-    if constant is None and (source is None or source.op_type != "QuantizeLinear"):
+    if constant is None and (source is None or source.op_type != "QuantizeLinear" or is_custom_domain(source.domain)):
         raise NoMatch("neither a QuantizeLinear nor a constant feeds it")
     if quantize is not None:
         shape = model.get_tensor_shape(quantize.input[0]) or shape
@@ -202,19 +202,21 @@ def _forms(linear: _Linear, low: int, high: int) -> Iterator[tuple[np.ndarray, t
         yield linear.zeropt.astype(np.float32), found
 
 
-def _gives(values: np.ndarray, x: np.ndarray, *parameters: Any) -> bool:
+def _gives(
+    values: np.ndarray, x: np.ndarray, scale: np.ndarray, zeropt: np.ndarray, integers: tuple[int, bool, bool]
+) -> bool:
     """Whether the quantizer with these parameters makes `values` of x."""
     with np.errstate(all="ignore"):
-        return np.array_equal(int_quant(x, *parameters, "ROUND"), values)
+        return np.array_equal(int_quant(x, scale, zeropt, *integers, "ROUND"), values)
 
 
 def _constant_quantizer(
     covered: tuple[NodeProto, ...], x: str, linear: _Linear, limits: tuple[int, int], values: np.ndarray
 ) -> _Quantizer:
     """The quantizer of a constant that gives `values`, which are also what it quantizes."""
-    for zeropt, (bits, signed, narrow) in _forms(linear, *limits):
-        if _gives(values, values, linear.scale, zeropt, bits, signed, narrow):
-            return _Quantizer(covered, x, values, linear.scale, zeropt, bits, signed, narrow, exact=True)
+    for zeropt, integers in _forms(linear, *limits):
+        if _gives(values, values, linear.scale, zeropt, integers):
+            return _Quantizer(covered, x, values, linear.scale, zeropt, *integers, exact=True)
     raise NoMatch(f"no quantizer to {limits[0]}..{limits[1]} gives its values in float32")
 
 
@@ -225,13 +227,13 @@ def _quantizer(
     constant = constant_value(model, x)
     if constant is not None:
         values = quantize_dequantize(constant, linear.scale, linear.zeropt, *limits)
-        for zeropt, (bits, signed, narrow) in _forms(linear, *limits):
-            if _gives(values, constant, linear.scale, zeropt, bits, signed, narrow):
-                return _Quantizer(covered, x, None, linear.scale, zeropt, bits, signed, narrow, exact=True)
+        for zeropt, integers in _forms(linear, *limits):
+            if _gives(values, constant, linear.scale, zeropt, integers):
+                return _Quantizer(covered, x, None, linear.scale, zeropt, *integers, exact=True)
         return _constant_quantizer(covered, x, linear, limits, values)
-    for zeropt, (bits, signed, narrow) in _forms(linear, *limits):
+    for zeropt, integers in _forms(linear, *limits):
         exact = zero_point_commutes(model, x, linear.scale, zeropt)
-        return _Quantizer(covered, x, None, linear.scale, zeropt, bits, signed, narrow, exact)
+        return _Quantizer(covered, x, None, linear.scale, zeropt, *integers, exact)
     raise NoMatch(f"it is clipped to {limits[0]}..{limits[1]}, which is the range of no quantizer")
 
 
@@ -282,13 +284,18 @@ def _replace(model: ModelWrapper, quantizers: Sequence[_Quantizer]) -> None:
         twin = made.setdefault((x, *q.signature()), output)
         index = model.get_node_index(q.root) or 0
         model.remove_node(q.root)
-        if twin != output and not model.is_graph_output(output):
+        if twin != output and _may_vanish(model, output):
             merged[output] = twin
             model.replace_uses(output, twin)
             model.remove_tensors([output])
         else:
             model.insert_node(index, _quant_node(model, q, x))
     _remove_unread(model, [q.root for q in quantizers], [node for q in quantizers for node in q.covered[1:]])
+
+
+def _may_vanish(model: ModelWrapper, output: str) -> bool:
+    """Whether all that read the tensor are inputs of nodes: neither the graph nor a body of control flow."""
+    return not model.is_graph_output(output) and all(output in n.input for n in model.find_consumers(output))
 
 
 def _quant_node(model: ModelWrapper, q: _Quantizer, x: str) -> NodeProto:

@@ -114,13 +114,12 @@ def _insert(model: ModelWrapper, node: NodeProto, position: Position, parameters
     if kind == "input":
         model.set_node_input(node, number, quant.output[0])
         model.insert_node(place, quant)
-    elif model.is_graph_output(tensor):
-        # The graph keeps the name of its output: the quantizer takes it over.
+    else:
+        # The quantizer takes over the name: for all readers, in bodies of control flow too, and for the graph.
         plain, quant.input[0], quant.output[0] = quant.output[0], quant.output[0], tensor
         model.set_node_output(node, number, plain)
-        model.insert_node(place + 1, quant)
-    else:
-        model.replace_uses(tensor, quant.output[0])
+        model.copy_annotations(tensor, plain)
+        model.set_tensor_datatype(tensor, None)
         model.insert_node(place + 1, quant)
 
 
@@ -155,8 +154,8 @@ class QuantizeGraph(Transformation):
             "name": Counter(node.name for node in model.graph.node),
             "op_type": Counter(node.op_type for node in model.graph.node),
         }
-        for selector, entries in self.quantnode_map.items():
-            for key in entries:
+        for selector, chosen in self.quantnode_map.items():
+            for key in chosen:
                 if key not in known[selector]:
                     what, where = f"the model has no node of this {selector}", f"quantnode_map['{selector}']['{key}']"
                     raise ConfigError(what, where=where, remedy=nearest(key, list(known[selector])))
@@ -165,7 +164,7 @@ class QuantizeGraph(Transformation):
                     raise ConfigError(what, where="quantnode_map", remedy="run cleanup_model first, it gives names")
         found = []
         for node in model.graph.node:
-            entries = []
+            entries: list[Entry] = []
             for selector, key in (("name", node.name), ("op_type", node.op_type)):
                 for entry in self.quantnode_map.get(selector, {}).get(key, ()):
                     _check_position(model, node, entry[0], f"quantnode_map['{selector}']['{key}']")
