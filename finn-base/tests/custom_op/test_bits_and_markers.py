@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from finn.core.datatype import DataType
-from finn.core.errors import ExecutionError, ModelError
+from finn.core.errors import AttributeValueError, ExecutionError, ModelError
 from finn.core.onnx_exec import execute_onnx
 from finn.custom_op.general.xnorpopcount import xnorpopcountmatmul
 from finn.custom_op.registry import getCustomOp
@@ -143,3 +143,29 @@ def test_scaled_type_of_a_quantizer() -> None:
     model.set_initializer("b", np.float32(2.5))
     with pytest.raises(ExecutionError, match=r"^node Quant 'Quant_0': a quantizer cannot have \[2\.5\] bits"):
         op.get_integer_datatype(model)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({}, ""),
+        ({"data_layout": ""}, ""),
+        ({"data_layout": "NHWC"}, ""),
+        ({"data_layout": "C"}, ""),
+        (
+            {"data_layout": "NHCW"},
+            "data_layout is 'NHCW'. Remedy: have the channels (C) second or last, as in NCHW",
+        ),
+        ({"out_dtype": "INT0"}, "out_dtype: 'INT0' is no data type"),
+        ({"out_scale": 3}, ""),
+    ],
+)
+def test_thresholds_are_verified(attributes: dict[str, object], message: str) -> None:
+    parameters = {"t": np.float32([[0, 1, 2]])}
+    op = getCustomOp(quantizer("MultiThreshold", parameters, **({"out_dtype": "UINT2"} | attributes)).graph.node[0])
+    if not message:
+        assert op.verify_node() == ["All attributes are present and legal"]
+        return
+    with pytest.raises(AttributeValueError) as error:
+        op.verify_node()
+    assert str(error.value).startswith(f"node MultiThreshold 'MultiThreshold_0': {message}")

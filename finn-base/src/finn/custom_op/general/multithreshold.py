@@ -9,7 +9,7 @@ import numpy as np
 from onnx import GraphProto, NodeProto
 
 from finn.core.data_layout import channel_axis
-from finn.core.datatype import DataType
+from finn.core.datatype import BaseDataType, DataType
 from finn.core.errors import AttributeValueError, ExecutionError
 from finn.custom_op.base import Attribute, CustomOp
 from finn.custom_op.shapes import same_shape_stand_in
@@ -83,15 +83,28 @@ class MultiThreshold(CustomOp):
     def infer_node_datatype(self, model: ModelWrapper) -> None:
         """out_dtype if scale and bias are integers, else FLOAT32."""
         plain = all(float(self.get_nodeattr(name)).is_integer() for name in ("out_scale", "out_bias"))
-        name = self.get_nodeattr("out_dtype") if plain else "FLOAT32"
+        datatype = self._out_dtype() if plain else DataType["FLOAT32"]
+        model.set_tensor_datatype(self.onnx_node.output[0], datatype)
+
+    def _out_dtype(self) -> BaseDataType:
         try:
-            datatype = DataType[name]
+            return DataType[self.get_nodeattr("out_dtype")]
         except KeyError as error:
             raise AttributeValueError(f"out_dtype: {error.args[0]}", where=self._where) from error
-        model.set_tensor_datatype(self.onnx_node.output[0], datatype)
 
     def execute_node(self, context: MutableMapping[str, np.ndarray], graph: GraphProto) -> None:
         x, thresholds = (context[name] for name in self.onnx_node.input)
         axis = channel_axis(self.get_nodeattr("data_layout"), x.ndim)
         scale, bias = self.get_nodeattr("out_scale"), self.get_nodeattr("out_bias")
         context[self.onnx_node.output[0]] = _count(x, thresholds, axis, scale, bias)
+
+    def verify_node(self) -> list[str]:
+        layout = self.get_nodeattr("data_layout")
+        if layout and not (layout.endswith("C") or layout[1:2] == "C"):
+            raise AttributeValueError(
+                f"data_layout is '{layout}'",
+                where=self._where,
+                remedy="have the channels (C) second or last, as in NCHW",
+            )
+        self._out_dtype()
+        return super().verify_node()
