@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from finn.core.modelwrapper import ModelWrapper
+from finn.transformation.base import Transformation
 from finn.transformation.normal_forms import batchnorm_factors, batchnorm_to_affine
 from finn.transformation.rewrite import (
     Call,
     Const,
     Rule,
-    RuleTransformation,
     TensorRef,
     Var,
+    apply,
     op,
     over_channels,
     require,
@@ -78,17 +80,18 @@ def _affine(x: TensorRef, factors: tuple[np.ndarray, np.ndarray], new: Sequence[
     return op.Add(op.Mul(x, scale), shift)
 
 
-BATCHNORM: tuple[Rule, ...] = (
+BATCHNORM_BETWEEN_RESHAPES: tuple[Rule, ...] = (
     batchnorm_between_reshapes_to_affine,
     batchnorm_between_reshapes_to_affine_before_13,
-    batchnorm_to_affine,
 )
 
 
-class BatchNormToAffine(RuleTransformation):
+class BatchNormToAffine(Transformation):
     """BatchNormalization with constant parameters as a Mul and an Add per channel, shaped (1, C, 1, ...).
 
     An Unsqueeze in front and the Squeeze behind that undoes it go with it.
     """
 
-    rules = BATCHNORM
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        with_reshapes = apply(model, BATCHNORM_BETWEEN_RESHAPES)  # first: the other would take their middle away
+        return model, bool(with_reshapes + apply(model, [batchnorm_to_affine]))

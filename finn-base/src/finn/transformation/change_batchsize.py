@@ -12,7 +12,7 @@ from finn.core.index import reads
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import node_levels
 from finn.transformation.base import Transformation
-from finn.transformation.constants import is_fixed, value_of
+from finn.transformation.constants import idle_nodes, is_fixed, remove_idle, value_of
 from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.rewrite import TensorRef
 
@@ -45,7 +45,9 @@ class ChangeBatchSize(Transformation):
             changed = [name for name, shape in shapes.items() if shape and shape[0] == first[0]]
             for name in changed:
                 model.set_tensor_shape(name, [self.bsize, *(shapes[name] or [])[1:]])
+            idle = idle_nodes(model)
             self._follow(model, changed, first[0])
+            remove_idle(model, idle)
         try:
             InferShapes().apply(model)
         except FinnError as error:

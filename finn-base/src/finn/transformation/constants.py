@@ -105,6 +105,38 @@ def rearranged(t: TensorRef, index: np.ndarray, fold: bool = True) -> Any:
     return annotated(result, t.datatype)
 
 
+def transposed(t: TensorRef, perm: Sequence[int]) -> Any:
+    """The transpose of a constant as an operand: `rearranged` without its cost.
+
+    NoMatch if that would fold a quantizer.
+    """
+    node = t.model.find_producer(t.name)
+    if node is None or t.model.has_initializer(t.name):
+        return annotated(value_of(t).transpose(perm), t.datatype)
+    require(is_quantizer(node), "no quantizer")
+    data, *params = (TensorRef.of(t.model, name) if name else None for name in node.input)
+    if data is None or shape_of(data) != shape_of(t):
+        raise NoMatch("the parameters enlarge the shape")
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    require(not attributes.get("block_size"), "quantized by blocks")
+    if node.op_type in QDQ:
+        axis = attributes.get("axis", 1)
+        attributes["axis"] = list(perm).index(axis % len(perm)) if -len(perm) <= axis < len(perm) else axis
+        operands: list[Any] = list(params)
+    else:
+        operands = [None if p is None else _transposed_parameter(p, perm) for p in params]
+    return annotated(Call(node.op_type, (transposed(data, perm), *operands), attributes, node.domain), t.datatype)
+
+
+def _transposed_parameter(param: TensorRef, perm: Sequence[int]) -> Any:
+    """A parameter that broadcasts to the transpose as `param` does to the tensor."""
+    value = value_of(param)
+    if value.size == 1:
+        return param
+    full = value.reshape((1,) * (len(perm) - value.ndim) + value.shape)
+    return annotated(full.transpose(perm), param.datatype)
+
+
 # ---------------------------------------------------------------------------------------------------------- quantizers
 
 
@@ -182,19 +214,27 @@ def rewrite_with_constants(model: ModelWrapper, rules: Sequence[Rule]) -> bool:
     Returns whether a rule fired.
     """
     with model.trusted_index():
-        idle = {node.output[0] for node in model.graph.node if len(node.output) and _is_unread(model, node)}
+        idle = idle_nodes(model)
         if not apply(model, rules):
             return False
-        _remove_idle(model, idle)
+        remove_idle(model, idle)
     return True
+
+
+def idle_nodes(model: ModelWrapper) -> set[str]:
+    """The first outputs of the nodes whose outputs nothing reads and the graph does not return."""
+    return {node.output[0] for node in model.graph.node if len(node.output) and _is_unread(model, node)}
 
 
 def _is_unread(model: ModelWrapper, node: NodeProto) -> bool:
     return not any(model.find_consumers(name) or model.is_graph_output(name) for name in node.output if name)
 
 
-def _remove_idle(model: ModelWrapper, before: set[str]) -> None:
-    """Remove the nodes that nothing reads any more, and the constants that only they have read."""
+def remove_idle(model: ModelWrapper, before: set[str]) -> None:
+    """Remove the nodes that nothing reads any more, and the constants that only they have read.
+
+    before: `idle_nodes` that stay.
+    """
     gone: list[str] = []
     for node in reversed(list(model.graph.node)):
         if len(node.output) and node.output[0] not in before and _is_unread(model, node):
