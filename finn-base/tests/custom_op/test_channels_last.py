@@ -13,10 +13,10 @@ from onnx.reference import ReferenceEvaluator
 
 from finn.core.datatype import DataType
 from finn.core.errors import AttributeValueError, ExecutionError, UnsupportedError
+from finn.core.windows import Window
 from finn.custom_op.channels_last.base_wrapped_op import to_channels_first_args, to_channels_last_args
 from finn.custom_op.channels_last.conv import conv
 from finn.custom_op.registry import getCustomOp
-from finn.custom_op.windows import Window
 
 from .helpers import inferred, one_node, run, windows  # noqa: TID252 - test helpers are no installed package
 

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from finn.core.datatype import DataType
 from finn.core.errors import AttributeValueError, ExecutionError, UnsupportedError
 from finn.core.onnx_exec import execute_node
+from finn.core.windows import Window
 from finn.custom_op.channels_last.max_pool import max_pool
 from finn.custom_op.general.im2col import (
     compute_conv_output_dim,
@@ -22,7 +23,6 @@ from finn.custom_op.general.im2col import (
 )
 from finn.custom_op.general.maxpoolnhwc import compute_pool_output_dim
 from finn.custom_op.registry import getCustomOp
-from finn.custom_op.windows import Window
 
 from .helpers import by_windows, inferred, one_node, run, windows  # noqa: TID252 - test helpers are no installed package
 

@@ -191,6 +191,34 @@ def _conv(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ..
     return (numpy_windows.conv(_need(inputs, 0), _need(inputs, 1), _given(inputs, 2), attributes),)
 
 
+def _per_axis(parameter: Array, x: Array, attributes: Attributes) -> Array:
+    """A scale or zero point in a shape that broadcasts: along one axis if it is a vector."""
+    if parameter.ndim != 1 or parameter.size == 1:
+        return parameter.reshape(()) if parameter.size == 1 else parameter
+    axis = attributes.get("axis", 1) % x.ndim
+    return parameter.reshape([-1] + [1] * (x.ndim - axis - 1))
+
+
+def _quantize_linear(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
+    """saturate(round(x / scale) + zero point); halves are rounded to even."""
+    x, scale, zero = _need(inputs, 0), _need(inputs, 1), _given(inputs, 2)
+    zero = np.zeros((), np.uint8) if zero is None else zero
+    if attributes.get("block_size") or zero.dtype.kind not in "iu" or zero.dtype.itemsize > 2:
+        raise ValueError("only integers of 8 and 16 bits, per tensor or per axis, are supported")
+    whole = np.round(x / _per_axis(scale, x, attributes)) + _per_axis(zero, x, attributes).astype(np.float64)
+    limits = np.iinfo(zero.dtype)
+    return (np.clip(whole, limits.min, limits.max).astype(zero.dtype),)
+
+
+def _dequantize_linear(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
+    """(x - zero point) * scale, in the type of the scale."""
+    x, scale, zero = _need(inputs, 0), _need(inputs, 1), _given(inputs, 2)
+    if attributes.get("block_size"):
+        raise ValueError("quantization by blocks is not supported")
+    whole = x.astype(np.int64) - (0 if zero is None else _per_axis(zero, x, attributes).astype(np.int64))
+    return (whole.astype(scale.dtype) * _per_axis(scale, x, attributes),)
+
+
 def _global_average_pool(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
     x = _need(inputs, 0)
     return (x.mean(axis=tuple(range(2, x.ndim)), keepdims=True),)
@@ -226,6 +254,7 @@ KERNELS: dict[str, Kernel] = {
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
+    "DequantizeLinear": _dequantize_linear,
     "Div": _binary(_divide),
     "Flatten": _flatten,
     "Gather": _gather,
@@ -236,6 +265,7 @@ KERNELS: dict[str, Kernel] = {
     "Mul": _binary(np.multiply),
     "Neg": _unary(np.negative),
     "Pow": lambda inputs, attributes, opset: (_same_type(_need(inputs, 0), _need(inputs, 0) ** _need(inputs, 1)),),
+    "QuantizeLinear": _quantize_linear,
     "Relu": _unary(lambda x: np.maximum(x, 0)),
     "Reshape": _reshape,
     "Shape": _shape,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from finn.core.windows import Window
 from finn.custom_op.base import CustomOp
-from finn.custom_op.windows import Window
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper
@@ -50,8 +50,9 @@ def broadcast_stand_in(op: CustomOp, model: ModelWrapper) -> NodeProto:
         return helper.make_node("Sum", list(node.input), [node.output[0]])
     kind = model.get_tensor_elem_type(node.input[0])
     to = kind if kind in _FLOATS else TensorProto.FLOAT
-    casts = [helper.make_node("Cast", [name], [f"cast_{i}"], to=to) for i, name in enumerate(node.input)]
-    total = helper.make_node("Sum", [cast.output[0] for cast in casts], ["total"])
+    stem = node.output[0]  # bodies share one space of names
+    casts = [helper.make_node("Cast", [name], [f"{stem}/cast_{i}"], to=to) for i, name in enumerate(node.input)]
+    total = helper.make_node("Sum", [cast.output[0] for cast in casts], [f"{stem}/total"])
     return _whole_body(node, [*casts, total])
 
 

@@ -17,7 +17,7 @@ from finn.core import tidy
 from finn.core.domains import is_custom_domain
 from finn.core.errors import ConfigError
 from finn.core.modelwrapper import ModelWrapper
-from finn.custom_op.registry import getCustomOp
+from finn.custom_op.registry import op_for
 from finn.transformation._naming import (
     GiveRandomTensorNames,
     GiveReadableTensorNames,
@@ -155,12 +155,12 @@ class ApplyConfig(Transformation):
             what = "a standard node" if name in standard else "no node of the model"
             warnings.warn(f"the configuration has an entry for '{name}', which is {what}", stacklevel=2)
         nodes = [node for node in nodes if self.node_filter(node)]
-        for node, new in [(node, self._configured(node)) for node in nodes]:
+        for node, new in [(node, self._configured(model, node)) for node in nodes]:
             node.CopyFrom(new)
         return model, False
 
-    def _configured(self, node: NodeProto) -> NodeProto:
-        custom_op = getCustomOp(copy.deepcopy(node))
+    def _configured(self, model: ModelWrapper, node: NodeProto) -> NodeProto:
+        custom_op = op_for(model, copy.deepcopy(node))
         for attribute, (value, op_types) in self.config.get("Defaults", {}).items():
             wanted = op_types == "all" or node.op_type in op_types
             if wanted and attribute in custom_op.get_nodeattr_types():

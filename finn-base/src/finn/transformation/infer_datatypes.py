@@ -42,8 +42,11 @@ class InferDataTypes(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         levels = node_levels(model.graph)
         nodes = [node for _, node in sorted(zip(levels, model.graph.node, strict=True), key=lambda pair: pair[0])]
+        functions = {(function.domain, function.name) for function in model.model.functions}
         with model.trusted_index():
             for node in nodes:
+                if (node.domain, node.op_type) in functions:
+                    continue  # what a local function does to data types is not looked into
                 if is_custom_domain(node.domain):
                     with blaming(node, "understood for its data type"):
                         op_for(model, node).infer_node_datatype(model)

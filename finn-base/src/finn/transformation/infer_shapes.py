@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import onnx
 import onnx.shape_inference
 from onnx import NodeProto, TensorProto, TypeProto, helper
@@ -25,16 +27,26 @@ class InferShapes(Transformation):
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        with model.trusted_index():
-            stand_in = _without_custom_ops(model)
         try:
-            inferred = onnx.shape_inference.infer_shapes(stand_in, strict_mode=True, data_prop=True)
+            _infer(model, follow_values=True)
+        except ModelError:
+            # onnx cannot follow values through stand-ins of several nodes; once the types are known, one node does.
+            _infer(model, follow_values=False)
+            with suppress(ModelError):
+                _infer(model, follow_values=True)
+        return model, False
+
+
+def _infer(model: ModelWrapper, follow_values: bool) -> None:
+    """One pass over the graph. follow_values: also compute shapes that are computed in the graph."""
+    with model.trusted_index():
+        stand_in = _without_custom_ops(model)
+        try:
+            inferred = onnx.shape_inference.infer_shapes(stand_in, strict_mode=True, data_prop=follow_values)
         except (onnx.shape_inference.InferenceError, MemoryError, RuntimeError, ValueError) as error:
             raise ModelError("the shapes of the model do not fit together", why=_plain(str(error))) from error
-        with model.trusted_index():
-            for info in (*inferred.graph.value_info, *inferred.graph.output):
-                _record(model, info.name, info.type)
-        return model, False
+        for info in (*inferred.graph.value_info, *inferred.graph.output):
+            _record(model, info.name, info.type)
 
 
 def _record(model: ModelWrapper, name: str, inferred: TypeProto) -> None:

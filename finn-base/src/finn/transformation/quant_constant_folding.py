@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from onnx import NodeProto
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.base import Transformation
-from finn.transformation.constants import Fixed, is_quantizer, rearranged, rewrite_with_constants, shape_of
+from finn.transformation.constants import Fixed, is_quantizer, rewrite_with_constants, shape_of, transposed
 from finn.transformation.rewrite import Call, Rule, TensorRef, op, rule
 
 w = Fixed("w")
@@ -18,9 +17,7 @@ w = Fixed("w")
 @rule(op.Transpose(w).named("transpose"), shapes="w:n,c,h", attributes={"transpose": {"perm": [1, 2, 0]}})
 def transpose_constant(w: TensorRef, transpose: Call) -> Any:
     """transpose(w) == w', for a constant w; transpose(quant(w, s)) == quant(w', s')"""
-    shape = shape_of(w)
-    perm = transpose.attributes.get("perm", range(len(shape))[::-1])
-    return rearranged(w, np.arange(int(np.prod(shape))).reshape(shape).transpose(perm), fold=False)
+    return transposed(w, transpose.attributes.get("perm", range(len(shape_of(w)))[::-1]))
 
 
 CONSTANT_TRANSPOSES: tuple[Rule, ...] = (transpose_constant,)

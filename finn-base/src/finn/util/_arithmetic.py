@@ -8,6 +8,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType
 from finn.core.errors import AttributeValueError, ModelError
+from finn.core.windows import explicit_pads, same_padding
 
 
 def calculate_matvec_accumulator_range(matrix: np.ndarray, vec_dt: BaseDataType) -> tuple[Any, Any]:
@@ -74,11 +75,5 @@ def auto_pad_to_explicit_padding(
             remedy="use VALID, SAME_UPPER or SAME_LOWER in 1 or 2 dimensions",
         )
     sizes = ((idim_h, k_h, stride_h, dilation_h), (idim_w, k_w, stride_w, dilation_w))[:n_dims]
-    totals = [0 if autopad_str == "VALID" else _same_padding(*size) for size in sizes]
-    smaller, larger = [total // 2 for total in totals], [total - total // 2 for total in totals]
-    return [*larger, *smaller] if autopad_str == "SAME_LOWER" else [*smaller, *larger]
-
-
-def _same_padding(size: int, kernel: int, stride: int, dilation: int) -> int:
-    outputs = -(-size // stride)
-    return max((outputs - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+    totals = [0 if autopad_str == "VALID" else same_padding(*size) for size in sizes]
+    return list(explicit_pads(autopad_str, totals))

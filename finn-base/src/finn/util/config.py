@@ -13,7 +13,7 @@ from typing import Any
 from finn.core.domains import is_custom_domain
 from finn.core.errors import ConfigError, ModelError
 from finn.core.modelwrapper import ModelWrapper
-from finn.custom_op.registry import getCustomOp
+from finn.custom_op.registry import op_for
 
 
 def extract_model_config_to_json(
@@ -32,7 +32,7 @@ def extract_model_config_to_json(
     for node in model.graph.node:
         if not is_custom_domain(node.domain):
             continue
-        custom_op = getCustomOp(node)
+        custom_op = op_for(model, node)
         kinds = custom_op.get_nodeattr_types()
         tensors = [name for name in wanted if name in kinds and kinds[name][0] == "t"]
         if tensors:

@@ -11,10 +11,10 @@ from onnx import GraphProto, NodeProto
 from finn.core.datatype import BaseDataType, DataType
 from finn.core.errors import AttributeValueError, ExecutionError, UnsupportedError
 from finn.core.exactness import FLOAT32_LIMIT, FLOAT64_LIMIT, INT64_LIMIT
+from finn.core.windows import Window, convolve
 from finn.custom_op.base import Attribute
 from finn.custom_op.channels_last.base_wrapped_op import ChannelsLastWrappedOp
 from finn.custom_op.shapes import window_stand_in
-from finn.custom_op.windows import Window
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper
@@ -33,25 +33,10 @@ def conv(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, window: Window, 
             remedy="weights are (outputs, kernel axes, inputs / group)",
         )
     dtype = _exact_type([x, w] if bias is None else [x, w, bias])
-    weights = w.astype(dtype)
-    out = np.zeros((x.shape[0], *window.counts(x.shape[1:-1]), w.shape[0]), dtype)
-    per_place = weights.reshape(w.shape[0], -1, w.shape[-1]).swapaxes(0, 1)
-    for place, tap in zip(per_place, window.taps(x.astype(dtype, copy=False), 0), strict=True):
-        out += _product(tap, place, group).reshape(out.shape)
+    out = convolve(x.astype(dtype, copy=False), w.astype(dtype), window, group)
     if bias is not None:
         out += bias.astype(dtype)
     return out.astype(np.float16) if x.dtype == np.float16 and dtype == np.float32 else out
-
-
-def _product(tap: np.ndarray, w: np.ndarray, group: int) -> np.ndarray:
-    """(..., C) times (O, C / group): what one place of the window adds, (all vectors, O)."""
-    if group == 1:
-        return np.asarray(tap.reshape(-1, tap.shape[-1]) @ w.T)
-    x = tap.reshape(-1, group, w.shape[1])
-    w = w.reshape(group, -1, w.shape[1])
-    if w.shape[2] == 1:  # depthwise
-        return np.asarray(x * w[:, :, 0])
-    return np.asarray((x.swapaxes(0, 1) @ w.swapaxes(1, 2)).swapaxes(0, 1))
 
 
 def _exact_type(arrays: list[np.ndarray]) -> np.dtype[np.generic]:

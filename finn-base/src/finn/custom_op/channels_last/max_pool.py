@@ -10,10 +10,10 @@ import numpy as np
 from onnx import GraphProto, NodeProto
 
 from finn.core.errors import AttributeValueError
+from finn.core.windows import Window
 from finn.custom_op.base import Attribute
 from finn.custom_op.channels_last.base_wrapped_op import ChannelsLastWrappedOp
 from finn.custom_op.shapes import window_stand_in
-from finn.custom_op.windows import Window
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper

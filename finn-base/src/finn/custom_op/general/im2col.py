@@ -11,9 +11,9 @@ from onnx import GraphProto, NodeProto
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.core.errors import AttributeValueError, ExecutionError
+from finn.core.windows import Window, window_count
 from finn.custom_op.base import Attribute, CustomOp
 from finn.custom_op.shapes import shaped_stand_in
-from finn.custom_op.windows import Window, window_count
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper

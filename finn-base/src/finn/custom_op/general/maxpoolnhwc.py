@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from finn.core.errors import AttributeValueError
+from finn.core.windows import Window, window_count
 from finn.custom_op.channels_last.max_pool import MaxPool_v10
-from finn.custom_op.windows import Window, window_count
 
 
 def compute_pool_output_dim(ifm_dim: int, k: int, stride: int, pad: int = 0, ceil_mode: int = 0) -> int:

@@ -10,9 +10,9 @@ from onnx import GraphProto, NodeProto, helper
 
 from finn.core.datatype import DataType
 from finn.core.errors import AttributeValueError, UnsupportedError
+from finn.core.windows import Window
 from finn.custom_op.base import Attribute, CustomOp
 from finn.custom_op.shapes import window_stand_in
-from finn.custom_op.windows import Window
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper

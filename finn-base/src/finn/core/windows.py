@@ -107,3 +107,37 @@ class Window:
             along = zip(place, counts, self.strides, self.dilations, strict=True)
             cuts = [slice(at * d, at * d + (count - 1) * stride + 1, stride) for at, count, stride, d in along]
             yield padded[tuple([slice(None), *cuts])]
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int) -> int:
+    """The padding of one axis, both ends together, by which auto_pad SAME_* gives ceil(size / stride) windows."""
+    return max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+
+
+def explicit_pads(auto_pad: str, totals: Sequence[int]) -> tuple[int, ...]:
+    """`pads` of SAME_UPPER or SAME_LOWER: an odd element of the padding is at the end, or at the beginning."""
+    small, large = [total // 2 for total in totals], [total - total // 2 for total in totals]
+    return tuple([*large, *small] if auto_pad == "SAME_LOWER" else [*small, *large])
+
+
+def convolve(x: np.ndarray, w: np.ndarray, window: Window, group: int) -> np.ndarray:
+    """Sums of products of all windows with the weights, in the type of both.
+
+    x: (N, *spatial, C), w: (O, *kernel, C / group) -> (N, *counts, O).
+    """
+    out = np.zeros((x.shape[0], *window.counts(x.shape[1:-1]), w.shape[0]), x.dtype)
+    per_place = w.reshape(w.shape[0], -1, w.shape[-1]).swapaxes(0, 1)
+    for place, tap in zip(per_place, window.taps(x, 0), strict=True):
+        out += _product(tap, place, group).reshape(out.shape)
+    return out
+
+
+def _product(tap: np.ndarray, w: np.ndarray, group: int) -> np.ndarray:
+    """(..., C) times (O, C / group): what one place of the window adds, (all vectors, O)."""
+    if group == 1:
+        return np.asarray(tap.reshape(-1, tap.shape[-1]) @ w.T)
+    x = tap.reshape(-1, group, w.shape[1])
+    w = w.reshape(group, -1, w.shape[1])
+    if w.shape[2] == 1:  # depthwise
+        return np.asarray(x * w[:, :, 0])
+    return np.asarray((x.swapaxes(0, 1) @ w.swapaxes(1, 2)).swapaxes(0, 1))
