@@ -81,20 +81,21 @@ class Invalid(Exception):
 
 
 def instances(r: Rule, example: Example, rounds: int, opset: int | None) -> Iterator[Instance]:
-    """`rounds` * 9 instances, less those that are no valid models.
+    """`rounds` * 9 instances (or one for each op type of an `op.any_of`), less those that are no valid models.
 
     Each round draws constants from every set of DRAWS. The first has the usual sizes, the shapes as stated and all of
     them known; later rounds vary everything. ProofError if none of the first round can be computed.
     """
     reasons: list[Invalid] = []
-    for seed in range(rounds * len(DRAWS)):
+    first = max(len(DRAWS), *(len(call.ops) for call in calls(r.pattern)))
+    for seed in range(rounds * first):
         rng = np.random.default_rng([zlib.crc32(f"{r} {r.examples.index(example)}".encode()), seed])
-        draw = _usual if seed < len(DRAWS) else _varied
+        draw = _usual if seed < first else _varied
         try:
             yield draw(r, example, seed, rng, opset)
         except Invalid as error:
             reasons.append(error)
-            if len(reasons) == len(DRAWS) == seed + 1:
+            if len(reasons) == first == seed + 1:
                 what = f"the example cannot be computed: {reasons[0]}"
                 raise ProofError(what, where=f"rule {r}", why=f"on {example}") from error
 
@@ -131,7 +132,7 @@ def _values(
     values: Values = {}
     for name, dims in example.shapes.items():
         draw = _draw(seed) if name in constants else DRAWS[0]
-        if name not in constants and seed >= len(DRAWS) and rng.integers(2):
+        if name not in constants and sizes is not SIZES and rng.integers(2):
             draw = _FRACTIONS
         choices = _choices(example, name, draw)
         shape = [int(d) if d.isdigit() else sizes.get(d, 3) for d in dims]
