@@ -320,3 +320,16 @@ def test_top_k_breaks_ties_as_onnx_says(values: list[int], k: int, largest: int)
     _, indices = numpy_ops.run_node(node, [np.array(values, np.float32), np.array([k])], 13)
     order = sorted(range(len(values)), key=lambda i: (-values[i] if largest else values[i], i))
     assert indices.tolist() == order[:k]
+
+
+def test_doubles_that_nobody_declares(build) -> None:  # type: ignore[no-untyped-def]
+    """A computed constant of type double, without ValueInfo, between standard nodes."""
+    nodes = [
+        helper.make_node("Cast", ["c"], ["d"], to=TensorProto.DOUBLE),
+        helper.make_node("Mul", ["d", "e"], ["f"]),
+        helper.make_node("Cast", ["x"], ["xd"], to=TensorProto.DOUBLE),
+        helper.make_node("Add", ["xd", "f"], ["g"]),
+        helper.make_node("Cast", ["g"], ["y"], to=TensorProto.FLOAT),
+    ]
+    model = build(nodes, {"x": [1]}, ["y"], {"c": np.float32(0.5), "e": np.float64(3)})
+    assert execute_onnx(model, {"x": np.ones(1, np.float32)})["y"].tolist() == [2.5]

@@ -98,12 +98,13 @@ class FloatTypes:
 
     def narrowed(self, name: str, array: np.ndarray) -> np.ndarray:
         """The array in float32 if it is float64 without a reason."""
-        return array if name in self.wide else self.for_session(name, array)
+        if array.dtype == np.float64 and name not in self.wide and name not in self.double:
+            return array.astype(np.float32)
+        return array
 
     def for_session(self, name: str, array: np.ndarray) -> np.ndarray:
-        """The array in the type that onnxruntime is to have: float32 unless another type is declared."""
-        widened = array.dtype == np.float64 and name not in self.double
-        return array.astype(np.float32) if widened or name in self.wide else array
+        """The array in the type that onnxruntime is to have: wide integers are float32 by declaration."""
+        return array.astype(np.float32) if name in self.wide else array
 
 
 class OrtStep:

@@ -58,12 +58,14 @@ class Places:
     """Where the entries of a list are, while it grows and shrinks.
 
     An entry is looked for near where it was when the places were noted, moved as far as the entry found last: edits
-    that walk through a graph find their entries at once, wherever they insert and remove.
+    that walk through a graph find their entries at once, wherever they insert and remove. When all searches together
+    have cost as much as to note the places again, that is done.
     """
 
     def __init__(self) -> None:
         self._noted: dict[int, int] = {}
         self._drift = 0
+        self._spent = 0
 
     def forget(self) -> None:
         """Note the places again at the next search."""
@@ -75,9 +77,9 @@ class Places:
 
     def of(self, entry: object, entries: Sequence[object]) -> int | None:
         """The index of this very entry (not of an equal one) in `entries`, or None."""
-        if id(entry) not in self._noted:
+        if id(entry) not in self._noted or self._spent > len(entries):
             self._noted = {id(e): i for i, e in enumerate(entries)}
-            self._drift = 0
+            self._drift = self._spent = 0
         noted = self._noted.get(id(entry))
         if noted is None:
             return None
@@ -85,6 +87,7 @@ class Places:
         for index in _outwards(start, len(entries)):
             if entries[index] is entry:
                 self._drift = index - noted
+                self._spent += abs(index - start)
                 return index
         return None
 
