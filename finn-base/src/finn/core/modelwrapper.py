@@ -91,7 +91,9 @@ class ModelWrapper(Annotations):
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModelWrapper:
-        return ModelWrapper(self._model_proto, make_deepcopy=True)
+        proto = ModelProto()
+        proto.CopyFrom(self._model_proto)
+        return ModelWrapper(proto, False, self.fix_float64, fix_missing_initializer_valueinfo=False)
 
     @contextmanager
     def trusted_index(self) -> Iterator[ModelWrapper]:
