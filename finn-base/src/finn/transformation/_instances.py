@@ -131,9 +131,7 @@ def _values(
     constants = _constants(r.pattern)
     values: Values = {}
     for name, dims in example.shapes.items():
-        draw = _draw(seed) if name in constants else DRAWS[0]
-        if name not in constants and sizes is not SIZES and rng.integers(2):
-            draw = _FRACTIONS
+        draw = _draw(seed) if name in constants else _FRACTIONS if rng.integers(4) else DRAWS[0]
         choices = _choices(example, name, draw)
         shape = [int(d) if d.isdigit() else sizes.get(d, 3) for d in dims]
         values[name] = rng.choice(choices, shape).astype(np.float64)
