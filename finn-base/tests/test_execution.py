@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from finn.core import numpy_ops, onnx_exec
+from finn.core import _plan, numpy_ops, onnx_exec
 from finn.core.errors import ExecutionError, UnsupportedError
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import compare_execution, execute_node, execute_onnx, execute_onnx_float64
@@ -333,3 +333,13 @@ def test_doubles_that_nobody_declares(build) -> None:  # type: ignore[no-untyped
     ]
     model = build(nodes, {"x": [1]}, ["y"], {"c": np.float32(0.5), "e": np.float64(3)})
     assert execute_onnx(model, {"x": np.ones(1, np.float32)})["y"].tolist() == [2.5]
+
+
+def test_constants_that_are_too_large_for_a_session_are_fed(mlp: ModelWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = {"x": np.random.default_rng(0).standard_normal(mlp.get_tensor_shape("x")).astype(np.float32)}
+    expected = execute_onnx(mlp, x)
+    monkeypatch.setattr(_plan, "_SESSION_BYTES", 100)
+    other = ModelWrapper(mlp.model, make_deepcopy=True)
+    other.graph.node[0].doc_string = "another model, so another plan"
+    for name, value in execute_onnx(other, x).items():
+        np.testing.assert_array_equal(value, expected[name])

@@ -14,6 +14,7 @@ from finn.core._steps import CustomStep, FloatTypes, NumpyStep, OrtStep, Plan, P
 from finn.core.domains import is_custom_domain
 from finn.core.errors import FinnError
 from finn.core.index import reads, subgraphs
+from finn.core.model_file import tensor_bytes
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import blaming, node_levels
 from finn.custom_op.base import CustomOp
@@ -22,7 +23,7 @@ from finn.custom_op.registry import getCustomOp, imported_version
 
 DEFAULT_OPSET = 11
 _EXPANDED_FROM = 9  # the opset that has what expansions use
-_BAKED_BYTES = 2**30  # beyond, computed constants are fed to a session: protobuf ends at 2 GiB
+_SESSION_BYTES = 2**30  # of constants; beyond, they are fed to the sessions: protobuf ends at 2 GiB
 
 
 def compile_plan(model: ModelWrapper, nodes: list[NodeProto], whole: bool, full: bool, float64: bool) -> Plan:
@@ -43,6 +44,7 @@ class _Compiler:
         self.exact = exactness.analyse(model, self.nodes)
         double = {n for n in model.get_all_tensor_names() if model.get_tensor_elem_type(n) == TensorProto.DOUBLE}
         self.types = FloatTypes(frozenset(self.exact.wide), frozenset(double - self.exact.wide))
+        self.fed = self._too_large()
         self.expansions: dict[int, Expansion] = {}
         self.outputs = {value.name for value in model.graph.output}
 
@@ -61,6 +63,18 @@ class _Compiler:
             constants = {name: value for name, value in constants.items() if name in needed}
         return Plan(steps, constants, self._ports(), [value.name for value in self.model.graph.output])
 
+    def _too_large(self) -> set[str]:
+        """The largest constants, so many that the others fit into sessions."""
+        sizes = {name: tensor_bytes(tensor) for name, tensor in self.tensors.items()}
+        total = sum(sizes.values())
+        fed: set[str] = set()
+        for name in sorted(sizes, key=lambda n: -sizes[n]):
+            if total <= _SESSION_BYTES:
+                break
+            total -= sizes[name]
+            fed.add(name)
+        return fed
+
     def _fixed_nodes(self) -> set[int]:
         """Nodes that depend on nothing but constants."""
         constant = set(self.tensors)
@@ -74,7 +88,7 @@ class _Compiler:
 
     def _bake(self, computed: dict[str, np.ndarray]) -> None:
         """Let sessions have what the fixed nodes made as constants, which onnxruntime prepares once."""
-        left = _BAKED_BYTES - sum(tensor.ByteSize() for tensor in self.tensors.values())
+        left = _SESSION_BYTES - sum(map(tensor_bytes, self.tensors.values()))
         for name, value in computed.items():
             left -= value.nbytes
             if left > 0 and value.dtype.kind in "fiub":
@@ -110,7 +124,7 @@ class _Compiler:
 
     def _session(self, group: list[NodeProto], leaving: list[str]) -> OrtStep:
         nodes: list[NodeProto] = []
-        constants = dict(self.tensors)
+        constants = {name: tensor for name, tensor in self.tensors.items() if name not in self.fed}
         for node in group:
             expansion = self.expansions.get(id(node))
             nodes += [node] if expansion is None else expansion.nodes
@@ -152,7 +166,7 @@ class _Compiler:
         names = set(self.tensors)
         if not self.full:
             read = {name for node in self.nodes if not self._is_session_node(node) for name in reads(node)}
-            names &= read | self.outputs
+            names &= read | self.outputs | self.fed
         arrays = {name: np.asarray(self.model.get_initializer(name)) for name in names}
         if not self.float64:
             return arrays

@@ -17,6 +17,7 @@ from finn.core import numpy_ops
 from finn.core.datatype import BaseDataType
 from finn.core.errors import ExecutionError
 from finn.core.index import reads
+from finn.core.model_file import tensor_bytes
 from finn.core.tidy import blaming, describe
 from finn.custom_op.base import CustomOp
 
@@ -165,7 +166,7 @@ class OrtStep:
             graph.output.add().name = name
         model = ModelProto(ir_version=IR_VERSION, graph=graph, opset_import=self._loadable_opsets())
         options = ort.SessionOptions()
-        weight = sum(tensor.ByteSize() for tensor in self.constants)
+        weight = sum(map(tensor_bytes, self.constants))
         options.intra_op_num_threads = 1 if weight < _SMALL_BYTES else os.cpu_count() or 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3

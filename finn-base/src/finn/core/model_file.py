@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import onnx
-from google.protobuf.message import DecodeError, Message
-from onnx import GraphProto, ModelProto, TensorProto
+from google.protobuf.message import DecodeError, EncodeError, Message
+from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from finn.core.errors import ModelError
 from finn.core.index import subgraphs
@@ -76,12 +76,20 @@ def _check_sizes(graph: GraphProto, where: str) -> None:
     """Refuse constants that claim more elements than their bytes can hold, before a library makes room for them."""
     for tensor in graph.initializer:
         claimed = math.prod(tensor.dims)
-        fits = tensor.data_location == TensorProto.EXTERNAL or claimed <= 8 * tensor.ByteSize()
-        if any(dim < 0 for dim in tensor.dims) or not fits:
+        if any(dim < 0 for dim in tensor.dims) or claimed > 8 * _message_bytes(tensor):
             raise ModelError(
                 f"its data do not fill its shape {list(tensor.dims)}", where=f"{where}: tensor '{tensor.name}'",
                 remedy="export or copy the .onnx file again",
             )  # fmt: skip
+
+
+def _message_bytes(tensor: TensorProto) -> int:
+    if tensor.data_location == TensorProto.EXTERNAL:
+        return PROTOBUF_LIMIT_BYTES**2  # somewhere else
+    try:
+        return tensor.ByteSize()
+    except EncodeError:  # from a data file, more than a message can have
+        return len(tensor.raw_data)
 
 
 def _texts(model: ModelProto) -> Iterator[str | bytes]:
@@ -148,7 +156,7 @@ def save(model: ModelProto, path: Path) -> None:
     ModelError if it cannot be written; then nothing has changed.
     """
     try:
-        if _size(model) > PROTOBUF_LIMIT_BYTES:
+        if model_bytes(model) > PROTOBUF_LIMIT_BYTES:
             _save_with_data(model, path)
         else:
             with _replaced(path) as file:
@@ -157,9 +165,16 @@ def save(model: ModelProto, path: Path) -> None:
         raise ModelError(f"cannot write the model: {error.strerror or error}", where=os.fspath(path)) from error
 
 
-def _size(model: ModelProto) -> int:
-    """Bytes of the serialized constants, which is all that can be large, and a margin for the rest."""
-    return sum(tensor.ByteSize() for tensor in model.graph.initializer) + len(model.graph.node) * 64
+def tensor_bytes(tensor: TensorProto) -> int:
+    """Bytes of the data of a tensor. Its message may be too large to be asked for its size."""
+    if tensor.data_type in (TensorProto.STRING, TensorProto.UNDEFINED):
+        return tensor.ByteSize()
+    return math.prod(tensor.dims) * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+
+
+def model_bytes(model: ModelProto) -> int:
+    """About the size of a model: its constants, which is all that can be large, and a margin for the rest."""
+    return sum(map(tensor_bytes, model.graph.initializer)) + len(model.graph.node) * 64
 
 
 def _save_with_data(model: ModelProto, path: Path) -> None:

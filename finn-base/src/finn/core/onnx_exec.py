@@ -17,12 +17,14 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from google.protobuf.message import EncodeError, Message
 from onnx import GraphProto, ModelProto, NodeProto, helper
 
 from finn.core._plan import DEFAULT_OPSET, compile_plan
 from finn.core._steps import CustomStep, FloatTypes, OrtStep, Plan
 from finn.core.domains import is_custom_domain
 from finn.core.errors import ConfigError, ExecutionError, ModelError, UnsupportedError, nearest
+from finn.core.model_file import model_bytes
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.registry import getCustomOp
 
@@ -256,7 +258,7 @@ def _inlined(model: ModelWrapper) -> ModelWrapper:
 def _memorise(model: ModelWrapper, variant: str, plan: Plan) -> None:
     memo = _memos.get(model)
     if memo is None or memo.snapshot != model.model:
-        if model.model.ByteSize() > _SNAPSHOT_BYTES:
+        if model_bytes(model.model) > _SNAPSHOT_BYTES:
             return
         snapshot = ModelProto()
         snapshot.CopyFrom(model.model)
@@ -288,7 +290,18 @@ def _digest(model: ModelWrapper, variant: str) -> bytes:
     ):  # fmt: skip
         digest.update(b"%d|" % len(part))
         for message in part:
-            data = message.SerializeToString()
+            data = _bytes(message)
             digest.update(b"%d:" % len(data))
             digest.update(data)
     return digest.digest()
+
+
+def _bytes(message: Message) -> bytes:
+    """The message, or what tells it apart if it is too large to be serialized: a tensor of more than 2 GiB."""
+    try:
+        return message.SerializeToString()
+    except EncodeError:
+        parts = [
+            field.name.encode() + (v if isinstance(v, bytes) else str(v).encode()) for field, v in message.ListFields()
+        ]
+        return hashlib.blake2b(b"|".join(parts)).digest()

@@ -8,6 +8,7 @@ from typing import Any
 from onnx import TensorProto
 
 from finn.core.domains import is_custom_domain
+from finn.core.model_file import tensor_bytes
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.registry import is_custom_op
 
@@ -36,7 +37,7 @@ def model_info(model: ModelWrapper) -> dict[str, Any]:
             "datatypes": dict(datatypes.most_common()),
             "constants": len(constants),
             "parameters": sum(_elements(tensor) for tensor in graph.initializer),
-            "constant_bytes": sum(tensor.ByteSize() for tensor in graph.initializer),
+            "constant_bytes": sum(map(tensor_bytes, graph.initializer)),
             "unknown_operators": unknown,
             "undetermined": [name for name in tensors if not _is_fixed(model, name)],
             "metadata": {entry.key: entry.value for entry in model.model.metadata_props},
