@@ -11,6 +11,7 @@ EXAMPLE ?= finn-examples/build/tfc_w1a1
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
+QONNX := $(VENV)-qonnx
 DISTRIBUTIONS := finn-base finn-hlslib finn finn-examples brevitas-export
 CXX_FILES = $(wildcard finn-hlslib/include/finn/*.hpp) $(shell find finn/src -name '*.cpp' -o -name '*.hpp')
 
@@ -18,10 +19,10 @@ CXX_FILES = $(wildcard finn-hlslib/include/finn/*.hpp) $(shell find finn/src -na
 export PYTHONSAFEPATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test slow bench lint format demo docs clean
+.PHONY: help setup test slow differential bench bench-base lint format demo docs clean
 
 help:  ## list the verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(TOOLS)  ## create the environment, install the five distributions in it
 
@@ -39,8 +40,20 @@ test: $(TOOLS)  ## run all tests except the slow ones
 slow: $(TOOLS)  ## run the slow tests
 	$(BIN)/pytest -m slow $(PYTEST_ARGS)
 
+$(QONNX)/.ready: ci/requirements-qonnx.txt
+	"$(PYTHON)" -m venv "$(QONNX)"
+	"$(QONNX)/bin/pip" install --quiet --disable-pip-version-check -r ci/requirements-qonnx.txt
+	@touch $@
+
+differential: $(TOOLS) $(QONNX)/.ready  ## compare finn-base with qonnx 1.0
+	FINN_QONNX_PYTHON="$(abspath $(QONNX))/bin/python" $(BIN)/pytest -q finn-base/tests/differential
+
 bench: $(READY)  ## measure speed and print the figures
 	$(BIN)/python benchmarks/speed.py
+
+bench-base: $(READY) $(QONNX)/.ready  ## measure finn-base against qonnx 1.0 and the size of the graph
+	$(BIN)/python finn-base/benchmarks/compare.py --qonnx "$(abspath $(QONNX))/bin/python"
+	$(BIN)/python finn-base/benchmarks/scaling.py
 
 lint: $(TOOLS)  ## check style, formatting, types, SystemVerilog and C++
 	$(BIN)/ruff check .
@@ -64,5 +77,5 @@ docs: $(READY)  ## write the HTML documentation to docs/_build
 	@echo "docs/_build/index.html"
 
 clean:  ## remove the environment, caches and build products
-	rm -rf $(VENV) docs/_build finn-examples/build/*/output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(QONNX) docs/_build finn-examples/build/*/output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -o -name '*.egg-info' | xargs rm -rf
