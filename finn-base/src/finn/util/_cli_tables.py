@@ -17,10 +17,8 @@ _ROWS = 40
 
 def pairs_table(title: str, found: Mapping[str, Any]) -> Table:
     table = Table(title=title, show_header=False)
-    for key, value in list(found.items())[:_ROWS]:
-        table.add_row(escape(str(key)), escape(_text(value)))
-    if len(found) > _ROWS:
-        table.add_row(f"... and {len(found) - _ROWS} more", "--json has all")
+    for key, value in found.items():
+        _row(table, str(key), _text(value))
     return table
 
 
@@ -55,41 +53,44 @@ def info_tables(found: Mapping[str, Any]) -> list[Table]:
 def cost_table(title: str, costs: Mapping[str, Mapping[str, Any]]) -> Table:
     keys = ("total_macs", "total_bops", "total_mem_w_bits", "total_mem_o_bits")
     table = Table("", "MACs", "bit operations", "weight bits", "output bits", title=title.replace("_", " "))
-    for name, entry in list(costs.items())[:_ROWS]:
-        table.add_row(escape(name), *(_text(entry.get(key, 0)) for key in keys))
+    for name, entry in costs.items():
+        _row(table, name, *(_text(entry.get(key, 0)) for key in keys))
     return table
 
 
 def integer_ranges(model: ModelWrapper, name: str) -> tuple[dict[str, Any], list[Table]]:
+    """Scaled integers, accumulators and notes of the tensors whose name contains `name`, as data and as tables."""
     from finn.analysis.scaled_integers import scaled_integers
 
     analysed = scaled_integers(model)
-    tensors = {
-        tensor: {
-            "scale": entry.scale,
-            "bias": entry.bias,
-            "integers": entry.integers.span,
-            "datatype": str(entry.datatype),
-        }
-        for tensor, entry in analysed.tensors.items()
-        if name in tensor and entry.integers is not None
-    }
-    sums = {
-        tensor: {"node": entry.node, "integers": entry.integers.span, "datatype": str(entry.datatype)}
-        for tensor, entry in analysed.accumulators.items()
-        if name in tensor
-    }
-    notes = [str(note) for note in (*analysed.notes, *analysed.losses)]
-    table = Table("tensor", "integers", "data type", "scale", title="Scaled integers")
-    for tensor, found in list(tensors.items())[:_ROWS]:
-        scale = found["scale"]
-        shown = f"{scale.min():.6g}" + (f" ... {scale.max():.6g}" if scale.min() != scale.max() else "")
-        table.add_row(escape(tensor), "{} ... {}".format(*found["integers"]), found["datatype"], shown)
-    accumulators = Table("output", "integers", "data type", "node", title="Accumulators")
-    for tensor, entry in list(sums.items())[:_ROWS]:
-        accumulators.add_row(escape(tensor), "{} ... {}".format(*entry["integers"]), entry["datatype"], entry["node"])
-    tables = [table, accumulators, *([pairs_table("Notes", dict(enumerate(notes, 1)))] if notes else [])]
-    return {"tensors": tensors, "accumulators": sums, "notes": notes}, tables
+    found: dict[str, Any] = {"tensors": {}, "accumulators": {}}
+    tensors = Table("tensor", "integers", "data type", "scale", title="Scaled integers")
+    for tensor, entry in analysed.tensors.items():
+        if name in tensor and entry.integers is not None and entry.scale is not None:
+            span, datatype = entry.integers.span, str(entry.datatype)
+            found["tensors"][tensor] = dict(scale=entry.scale, bias=entry.bias, integers=span, datatype=datatype)
+            low, high = float(entry.scale.min()), float(entry.scale.max())
+            shown = f"{low:.6g}" + (f" ... {high:.6g}" if low != high else "")
+            _row(tensors, tensor, f"{span[0]} ... {span[1]}", datatype, shown)
+    sums = Table("output", "integers", "data type", "node", title="Accumulators")
+    for tensor, sum_ in analysed.accumulators.items():
+        if name in tensor:
+            span, datatype = sum_.integers.span, str(sum_.datatype)
+            found["accumulators"][tensor] = dict(node=sum_.node, integers=span, datatype=datatype)
+            _row(sums, tensor, f"{span[0]} ... {span[1]}", datatype, sum_.node)
+    found["notes"] = [str(note) for note in (*analysed.notes, *analysed.losses)]
+    tables = [tensors, sums]
+    if found["notes"]:
+        tables.append(pairs_table("Notes", {str(i): note for i, note in enumerate(found["notes"], 1)}))
+    return found, tables
+
+
+def _row(table: Table, *texts: str) -> None:
+    """Add a row, as long as the table is not too long; then say where the rest is."""
+    if table.row_count < _ROWS:
+        table.add_row(*map(escape, texts))
+    elif table.row_count == _ROWS:
+        table.add_row("...", "--json has all")
 
 
 def diff_tables(found: Mapping[str, Any]) -> list[Table]:
@@ -98,10 +99,8 @@ def diff_tables(found: Mapping[str, Any]) -> list[Table]:
     for kind, entries in found["structure"].items():
         table = Table(title=kind.replace("_", " "), show_header=False)
         listed = entries if isinstance(entries, dict) else dict.fromkeys(entries, "")
-        for name, change in list(listed.items())[:_ROWS]:
-            table.add_row(escape(str(name)), escape(_change(change)))
-        if len(entries) > _ROWS:
-            table.add_row(f"... and {len(entries) - _ROWS} more", "--json has all")
+        for name, change in listed.items():
+            _row(table, str(name), _change(change))
         tables.append(table)
     if not found["structure"]:
         tables.append(Table(title="The models are the same", show_header=False))
