@@ -129,6 +129,14 @@ def convs(batch: int = 1, group: int = 1, bias: bool = False) -> Callable[[], Mo
     return build
 
 
+def scaled_conv() -> ModelProto:
+    """A padded convolution of scaled integers."""
+    net = Net([1, 2, 5, 5])
+    x = net.activation("x")
+    return net.made(net.add("Conv", [x, net.whole(3, 2, 3, 3)], kernel_shape=[3, 3], strides=[1, 1], pads=[1] * 4,
+                            dilations=[1, 1], group=1))  # fmt: skip
+
+
 def classifier() -> ModelProto:
     """Conv, pooling, flatten, dense: what the channels-last flow is for."""
     net = Net([1, 2, 6, 6])
@@ -279,6 +287,7 @@ SAMPLES: dict[str, Callable[[], ModelProto]] = {
     "pads": pads,
     "qcdq": qcdq,
     "quantized": quantized_inputs,
+    "scaled conv": scaled_conv,
     "scores": scores,
     "static inputs": static_inputs,
     "subpixels": subpixels,

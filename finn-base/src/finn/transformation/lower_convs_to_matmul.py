@@ -71,7 +71,8 @@ def _lowerable(x: TensorRef, w: TensorRef, conv: Call) -> Convolution:
     if not c.is_pointwise:
         spatial_size(x)
         padded = any(c.pads)
-        require(not padded or x.datatype.allowed(0), f"it is padded by 0, but its input '{x.name}' is {x.datatype}")
+        zero = not x.datatype.is_integer() or x.datatype.allowed(0)  # SCALEDINT cannot tell, and has 0
+        require(not padded or zero, f"it is padded by 0, but its input '{x.name}' is {x.datatype}")
     return c
 
 
