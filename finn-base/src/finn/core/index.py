@@ -9,6 +9,7 @@ checks with `ModelWrapper.trusted_index()`.
 
 from __future__ import annotations
 
+import bisect
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -319,10 +320,7 @@ class Links:
         return index
 
     def _add_reader(self, tensor: str, node: NodeProto) -> None:
-        readers = self._consumers.setdefault(tensor, [])
-        readers.append(node)
-        if len(readers) > 1:
-            readers.sort(key=self.position)
+        bisect.insort(self._consumers.setdefault(tensor, []), node, key=self.position)
 
     def _drop_reader(self, tensor: str, node: NodeProto) -> None:
         readers = self._consumers.get(tensor, [])

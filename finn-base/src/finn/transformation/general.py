@@ -27,7 +27,7 @@ from finn.transformation._naming import (
 from finn.transformation.base import Transformation
 from finn.transformation.normal_forms import div_to_mul, sub_to_add
 from finn.transformation.raise_opset import raise_opset
-from finn.transformation.rewrite import apply
+from finn.transformation.rewrite import RuleTransformation
 
 
 class RemoveUnusedTensors(Transformation):
@@ -71,18 +71,16 @@ class GiveUniqueParameterTensors(Transformation):
             return model, tidy.give_unique_parameter_tensors(model)
 
 
-class ConvertSubToAdd(Transformation):
+class ConvertSubToAdd(RuleTransformation):
     """x - b == x + (-b) for constant b."""
 
-    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, bool(apply(model, [sub_to_add]))
+    rules = (sub_to_add,)
 
 
-class ConvertDivToMul(Transformation):
+class ConvertDivToMul(RuleTransformation):
     """x / b == x * (1/b) for constant b."""
 
-    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, bool(apply(model, [div_to_mul]))
+    rules = (div_to_mul,)
 
 
 class MovePadAttributeToTensor(Transformation):

@@ -51,12 +51,13 @@ _SCALES = np.asarray([[0.5], [0.3], [2]], np.float32)
 
 @rule(
     op.any_of("Quant", "IntQuant")(x, scale, zeropt, bits).named("quant"),
-    shapes="||",
-    attributes=[{"quant": _ALL}, {"quant": _NARROW}, {"quant": _UNSIGNED}],
+    shapes="|||",
+    attributes=[{"quant": _ALL}, {"quant": _NARROW}, {"quant": _UNSIGNED}, {"quant": _ALL}],
     values=[
         {"x": _X, "scale": np.float32(0.3), "zeropt": np.float32(0), "bits": np.float32(8)},
         {"x": _X, "scale": _SCALES, "zeropt": np.float32(0), "bits": np.float32(4)},
         {"x": _X, "scale": np.float32(0.5), "zeropt": np.zeros(4, np.float32), "bits": np.float32(3)},
+        {"x": _X, "scale": np.float32(0.3), "zeropt": np.float32(0), "bits": np.float32(4)},  # a Clip, in any opset
     ],
 )
 def quant_to_qcdq(x: TensorRef, scale: np.ndarray, zeropt: np.ndarray, bits: np.ndarray, quant: Call) -> Call:
