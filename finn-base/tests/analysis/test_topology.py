@@ -25,7 +25,7 @@ def test_fanout_and_linear(build) -> None:
     assert is_linear(model) == {"is_linear": False}
     nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("MatMul", ["h", "w"], ["y"])]
     model = build(nodes, {"x": [2, 3]}, ["y"], {"w": W})
-    assert get_per_tensor_fanouts(model) == {"x": 1, "y": 0, "h": 1}
+    assert get_per_tensor_fanouts(model) == {"w": 2, "x": 1, "y": 0, "h": 1}
     assert is_linear(model) == {"is_linear": True}
 
 

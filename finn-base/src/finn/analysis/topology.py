@@ -12,15 +12,15 @@ _DYNAMIC_FIRST = frozenset({"Add", "Conv", "MatMul", "Mul"})
 
 def is_linear(model: ModelWrapper) -> dict[str, bool]:
     """{"is_linear": no computed tensor is used twice}."""
-    fanouts = get_per_tensor_fanouts(model)
-    return {"is_linear": all(count <= 1 for count in fanouts.values())}
+    with model.trusted_index():
+        fanouts = get_per_tensor_fanouts(model)
+        return {"is_linear": all(n <= 1 for name, n in fanouts.items() if not model.has_initializer(name))}
 
 
 def get_per_tensor_fanouts(model: ModelWrapper) -> dict[str, int]:
-    """{tensor: number of nodes that read it}, without constants."""
+    """{tensor: number of nodes that read it}, constants included."""
     with model.trusted_index():
-        names = [name for name in model.get_all_tensor_names() if not model.has_initializer(name)]
-        return {name: model.get_tensor_fanout(name) for name in names}
+        return {name: model.get_tensor_fanout(name) for name in model.get_all_tensor_names()}
 
 
 def all_tensors_f32(model: ModelWrapper) -> dict[str, bool]:

@@ -19,6 +19,7 @@ from finn.transformation.general import (
     GiveUniqueNodeNames,
     GiveUniqueParameterTensors,
     RemoveStaticGraphInputs,
+    SortGraph,
 )
 from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.quant_constant_folding import FoldTransposeIntoQuantInit
@@ -44,6 +45,7 @@ def cleanup_model(
     kept = QONNX_QUANTIZERS | QDQ if preserve_qnt_ops else None
     steps: list[Transformation] = [
         RemoveStaticGraphInputs(),
+        SortGraph(),  # folding keeps the order, and names follow it
         InferShapes(),
         GiveUniqueParameterTensors(),
         FoldConstants(exclude_op_types=kept),
