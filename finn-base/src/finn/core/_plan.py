@@ -12,7 +12,7 @@ from finn.core import exactness
 from finn.core._control_flow import ControlFlowStep, has_custom_body
 from finn.core._steps import CustomStep, FloatTypes, NumpyStep, OrtStep, Plan, Port, Step
 from finn.core.domains import is_custom_domain
-from finn.core.errors import FinnError
+from finn.core.errors import FinnError, ModelError
 from finn.core.index import reads, subgraphs
 from finn.core.model_file import tensor_bytes
 from finn.core.modelwrapper import ModelWrapper
@@ -50,9 +50,11 @@ class _Compiler:
 
     def plan(self) -> Plan:
         constants = self._constants()
+        self._check_outputs()
         fixed = self._fixed_nodes()
         for step in self._steps([node for node in self.nodes if id(node) in fixed]):
             step.run(constants, self.model.graph)  # once, here: quantizers of weights need not run with every frame
+        constants = {name: _read_only(value) for name, value in constants.items()}
         dynamic = [node for node in self.nodes if id(node) not in fixed]
         computed = {name: constants[name] for name in constants if name not in self.tensors}
         self._expand(dynamic, lambda name: computed.get(name, self.model.get_initializer(name)))
@@ -61,7 +63,16 @@ class _Compiler:
         if not self.full:
             needed = self.outputs | {name for step in steps for name in step.inputs}
             constants = {name: value for name, value in constants.items() if name in needed}
-        return Plan(steps, constants, self._ports(), [value.name for value in self.model.graph.output])
+        spare = frozenset() if self.whole else frozenset(self.model.get_all_tensor_names())
+        return Plan(steps, constants, self._ports(), [value.name for value in self.model.graph.output], spare)
+
+    def _check_outputs(self) -> None:
+        made = {name for node in self.nodes for name in node.output}
+        for value in self.model.graph.output if self.whole else ():
+            if not (value.name in made or value.name in self.tensors or self.model.is_graph_input(value.name)):
+                raise ModelError(
+                    f"nothing computes the graph output '{value.name}'", remedy="let a node write it, or remove it"
+                )
 
     def _too_large(self) -> set[str]:
         """The largest constants, so many that the others fit into sessions."""
@@ -135,7 +146,8 @@ class _Compiler:
         if self._needs_own_bodies(node):
             return ControlFlowStep(node, self.model, self._compile_body)
         if is_custom_domain(node.domain):
-            return CustomStep(self._op(copy.deepcopy(node)), None if self.float64 else self.types)
+            types = None if self.float64 else self.types
+            return CustomStep(self._op(copy.deepcopy(node)), types, self.model.get_node_index(node))
         dtype = self.exact.dtypes.get(id(node), np.float64)
         return NumpyStep(node, self.opset, dtype, self.types, narrow=not self.float64)
 
@@ -189,6 +201,13 @@ class _Compiler:
             wide=name in self.exact.wide,
             float64=self.float64,
         )
+
+
+def _read_only(value: np.ndarray) -> np.ndarray:
+    """A view that refuses writing: plans are kept, and serve every model with the same content."""
+    view: np.ndarray = np.asarray(value).view()
+    view.flags.writeable = False
+    return view
 
 
 def _typed(model: ModelWrapper) -> ModelWrapper:

@@ -82,12 +82,16 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in order; constants they read; ports by name; names of the graph outputs."""
+    """Steps in order; constants they read, which nobody can write to; ports by name; names of the graph outputs.
+
+    spare: tensors that may be given as well, though nothing reads them, since only a part of the model is run.
+    """
 
     steps: list[Step]
     constants: dict[str, np.ndarray]
     inputs: dict[str, Port]
     outputs: list[str]
+    spare: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -214,16 +218,25 @@ def _drop_repeated_names(nodes: list[NodeProto]) -> None:
 
 
 class CustomStep:
-    """One custom node. types: None leaves outputs as the operator makes them."""
+    """One custom node. types: None leaves outputs as the operator makes them.
 
-    def __init__(self, op: CustomOp, types: FloatTypes | None) -> None:
-        self.op, self.types = op, types
+    place: the index of the node in the graph. What the operator notes in attributes while it runs, such as the cycles
+    of a simulation, is written there; the step itself stays as it was compiled.
+    """
+
+    def __init__(self, op: CustomOp, types: FloatTypes | None, place: int | None = None) -> None:
+        self.op, self.types, self.place = op, types, place
         self.inputs = reads(op.onnx_node)
+        self._compiled = _copy(op.onnx_node)
 
     def run(self, context: Context, graph: GraphProto) -> None:
         node = self.op.onnx_node
         with blaming(node, "computed"), np.errstate(all="ignore"):
             self.op.execute_node(context, graph)
+        if node != self._compiled and self.place is not None:
+            if self.place < len(graph.node) and graph.node[self.place] == self._compiled:
+                graph.node[self.place].CopyFrom(node)
+            node.CopyFrom(self._compiled)
         missing = [name for name in node.output if name and name not in context]
         if missing:
             raise ExecutionError(f"its operator has not computed '{missing[0]}'", where=f"node {describe(node)}")

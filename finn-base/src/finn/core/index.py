@@ -113,10 +113,11 @@ class Table(Generic[T]):
         self._places = Places()
 
     def _rebuild(self) -> None:
-        self._entries = list(self._container())
-        self._names = list(map(self._key, self._entries))
-        self._by_name = dict(zip(reversed(self._names), reversed(self._entries), strict=True))
+        entries = list(self._container())
+        names = list(map(self._key, entries))
+        by_name = dict(zip(reversed(names), reversed(entries), strict=True))
         self._places.forget()
+        self._by_name, self._names, self._entries = by_name, names, entries  # at once: other threads may be reading
 
     def refresh(self, trust: bool) -> None:
         """Make the table describe the graph; `trust` says that only appends and deletions have to be noticed."""
@@ -220,18 +221,20 @@ class Links:
         return all(map(operator.eq, self._outputs, (wires.outputs for wires in self._wiring)))
 
     def _rebuild(self) -> None:
-        self._nodes = list(self._graph().node)
-        self._inputs = [node.input for node in self._nodes]
-        self._outputs = [node.output for node in self._nodes]
-        self._wiring = list(map(Wires.of, self._nodes))
-        self._places.forget()
-        self._producers, self._consumers = {}, {}
-        for node, wires in zip(self._nodes, self._wiring, strict=True):
+        nodes = list(self._graph().node)
+        wiring = list(map(Wires.of, nodes))
+        producers: dict[str, NodeProto] = {}
+        consumers: dict[str, list[NodeProto]] = {}
+        for node, wires in zip(nodes, wiring, strict=True):
             for name in wires.outputs:
                 if name:
-                    self._producers.setdefault(name, node)
+                    producers.setdefault(name, node)
             for name in wires.reads:
-                self._consumers.setdefault(name, []).append(node)
+                consumers.setdefault(name, []).append(node)
+        self._places.forget()
+        self._producers, self._consumers, self._wiring = producers, consumers, wiring
+        self._inputs, self._outputs = [node.input for node in nodes], [node.output for node in nodes]
+        self._nodes = nodes  # last: another thread that finds it up to date may read the rest
 
     def producer(self, tensor: str, trust: bool) -> NodeProto | None:
         """The node that writes `tensor`, or None."""

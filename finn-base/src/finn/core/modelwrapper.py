@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 _MAX_PASSES = 10_000
+_counting = threading.Lock()
 
 
 class ModelWrapper(Annotations):
@@ -64,6 +66,7 @@ class ModelWrapper(Annotations):
         normalise_domains(self._model_proto)
         self.fix_float64 = fix_float64
         self._trust = False
+        self._trusting = 0
         self._fresh_names = 0
         self._make_tables()
         if fix_missing_initializer_valueinfo:
@@ -95,6 +98,12 @@ class ModelWrapper(Annotations):
         proto.CopyFrom(self._model_proto)
         return ModelWrapper(proto, False, self.fix_float64, fix_missing_initializer_valueinfo=False)
 
+    def __copy__(self) -> ModelWrapper:
+        return ModelWrapper(self._model_proto, False, self.fix_float64, fix_missing_initializer_valueinfo=False)
+
+    def __reduce__(self) -> tuple[Callable[..., ModelWrapper], tuple[bytes, bool, bool, bool]]:
+        return ModelWrapper, (self._model_proto.SerializeToString(), False, self.fix_float64, False)
+
     @contextmanager
     def trusted_index(self) -> Iterator[ModelWrapper]:
         """Within this context the caller renames and rewires only through the methods of this wrapper.
@@ -105,11 +114,17 @@ class ModelWrapper(Annotations):
             for table in (self._initializers, self._inputs, self._outputs, self._value_infos, self._annotations):
                 table.refresh(trust=False)
             self._links.refresh(trust=False)
-        before, self._trust = self._trust, True
+        self._count_trusting(1)
         try:
             yield self
         finally:
-            self._trust = before
+            self._count_trusting(-1)
+
+    def _count_trusting(self, change: int) -> None:
+        """Threads that run the same model leave their contexts in any order: trust ends with the last one."""
+        with _counting:
+            self._trusting += change
+            self._trust = self._trusting > 0
 
     # ------------------------------------------------------------------------------------------ the model as a whole
 
@@ -265,13 +280,14 @@ class ModelWrapper(Annotations):
             self.set_tensor_shape(tensor_name, list(tensor.dims), tensor.data_type)
         return None if tensor is None else list(tensor.dims)
 
-    def set_tensor_shape(self, tensor_name: str, tensor_shape: list[int], dtype: int | None = None) -> None:
-        """Set shape and ONNX element type (None: as it was, FLOAT if new)."""
+    def set_tensor_shape(self, tensor_name: str, tensor_shape: list[int] | None, dtype: int | None = None) -> None:
+        """Set shape (None: of unknown rank) and ONNX element type (None: as it was, FLOAT if new)."""
         info = self.get_tensor_valueinfo(tensor_name)
         kind = dtype if dtype is not None else (info.type.tensor_type.elem_type if info is not None else 0)
         if info is None:
             info = self._value_infos.add(tensor_name)
-        info.CopyFrom(helper.make_tensor_value_info(tensor_name, kind or TensorProto.FLOAT, list(tensor_shape)))
+        shape = None if tensor_shape is None else list(tensor_shape)
+        info.CopyFrom(helper.make_tensor_value_info(tensor_name, kind or TensorProto.FLOAT, shape))
 
     def get_tensor_elem_type(self, tensor_name: str) -> int:
         """The ONNX element type (`TensorProto.FLOAT`, ...); UNDEFINED (0) if not known."""

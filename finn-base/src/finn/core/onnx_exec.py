@@ -26,14 +26,15 @@ from finn.core.domains import is_custom_domain
 from finn.core.errors import ConfigError, ExecutionError, ModelError, UnsupportedError, nearest
 from finn.core.model_file import model_bytes
 from finn.core.modelwrapper import ModelWrapper
-from finn.custom_op.registry import getCustomOp
+from finn.custom_op.registry import getCustomOp, registrations
 
 Precision = Literal["native", "float64"]
 _CACHED_PLANS = 64
+_CACHED_BYTES = 2**30  # of their models: a plan keeps the constants, and its sessions another copy
 
 _SNAPSHOT_BYTES = 2**30
 
-_plans: OrderedDict[bytes, Plan] = OrderedDict()
+_plans: OrderedDict[bytes, tuple[Plan, int]] = OrderedDict()  # with the bytes of the model
 _lock = threading.Lock()
 
 
@@ -67,7 +68,8 @@ class CompiledModel:
             step.run(context, self._graph)
         if self._full:
             return context
-        return {name: context[name] for name in self._plan.outputs if name in context}
+        results = {name: context[name] for name in self._plan.outputs if name in context}
+        return {n: a.copy() if a is self._plan.constants.get(n) else a for n, a in results.items()}
 
 
 def compile_model(
@@ -92,10 +94,11 @@ def execute_onnx(
     *,
     precision: Precision = "native",
 ) -> dict[str, np.ndarray]:
-    """Run `model` on {graph input: array}. Returns {graph output: array}, or every tensor with the full context.
+    """Run `model` on {graph input: array}. Returns {graph output: array}, or every tensor with the full context
+    (constants in it are read-only). An operator that sets attributes of its node while it runs sets them in `model`.
 
     start_node, end_node: run only the nodes from the one to the other, in the order of the graph; what they read and
-    do not make has to be in input_dict.
+    do not make has to be in input_dict, and other tensors of the model may be.
     precision: "native" computes in the declared types, except that integers (by annotation) beyond 2^24 are computed,
     and returned, in float64 or int64; "float64" computes everything in float64, the oracle for transformations.
 
@@ -155,17 +158,16 @@ def execute_node(
 ) -> None:
     """Run one node on `context`, in place. opset_version: of the standard domain, 11 if None."""
     if is_custom_domain(node.domain):
-        CustomStep(getCustomOp(copy.deepcopy(node)), None).run(context, graph)
+        CustomStep(getCustomOp(node), None).run(context, graph)
         return
     opset = DEFAULT_OPSET if opset_version is None else opset_version
     key = hashlib.blake2b(node.SerializeToString(deterministic=True) + b"@%d" % opset).digest()
-    with _lock:
-        plan = _plans.get(key)
+    plan = _recall(key)
     if plan is None:
         outputs = [name for name in node.output if name]
         step = OrtStep([node], {}, [helper.make_opsetid("", opset)], outputs, FloatTypes())
         plan = Plan([step], {}, {}, [])
-        _remember(key, plan)
+        _remember(key, plan, 0)
     plan.steps[0].run(context, graph)
 
 
@@ -203,7 +205,7 @@ def _by_position(model: ModelWrapper, input_dict: Mapping[str, np.ndarray]) -> d
 
 
 def _checked_inputs(plan: Plan, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    unknown = [name for name in given if name not in plan.inputs]
+    unknown = [name for name in given if name not in plan.inputs and name not in plan.spare]
     if unknown:
         raise ExecutionError(f"the model has no input '{unknown[0]}'", remedy=nearest(unknown[0], list(plan.inputs)))
     missing = [name for name in plan.inputs if name not in given]
@@ -211,7 +213,7 @@ def _checked_inputs(plan: Plan, given: Mapping[str, np.ndarray]) -> dict[str, np
         raise ExecutionError(
             f"input '{missing[0]}' is missing", remedy=f"give an array for each of: {', '.join(missing)}"
         )
-    return {name: plan.inputs[name].checked(array) for name, array in given.items()}
+    return {name: plan.inputs[name].checked(array) for name, array in given.items() if name in plan.inputs}
 
 
 # -------------------------------------------------------------------------------------------------------------- cache
@@ -222,15 +224,12 @@ def _compiled(
 ) -> Plan:
     first = 0 if start is None else _index(model, start, "start_node")
     last = len(model.graph.node) - 1 if end is None else _index(model, end, "end_node")
-    variant = f"{full} {first} {last} {precision}"
+    variant = f"{full} {first} {last} {precision} {registrations()}"
     memo = _memos.get(model)
     if memo is not None and memo.snapshot == model.model and variant in memo.plans:
         return memo.plans[variant]
     key = _digest(model, variant)
-    with _lock:
-        plan = _plans.get(key)
-        if plan is not None:
-            _plans.move_to_end(key)
+    plan = _recall(key)
     if plan is None:
         whole = start is None and end is None
         inlined = _inlined(model)
@@ -241,7 +240,7 @@ def _compiled(
             )
         nodes = list(inlined.graph.node)
         plan = compile_plan(inlined, nodes if whole else nodes[first : last + 1], whole, full, precision == "float64")
-        _remember(key, plan)
+        _remember(key, plan, model_bytes(model.model))
     _memorise(model, variant, plan)
     return plan
 
@@ -266,10 +265,18 @@ def _memorise(model: ModelWrapper, variant: str, plan: Plan) -> None:
     memo.plans[variant] = plan
 
 
-def _remember(key: bytes, plan: Plan) -> None:
+def _recall(key: bytes) -> Plan | None:
     with _lock:
-        _plans[key] = plan
-        while len(_plans) > _CACHED_PLANS:
+        if key not in _plans:
+            return None
+        _plans.move_to_end(key)
+        return _plans[key][0]
+
+
+def _remember(key: bytes, plan: Plan, size: int) -> None:
+    with _lock:
+        _plans[key] = plan, size
+        while len(_plans) > _CACHED_PLANS or (len(_plans) > 1 and sum(n for _, n in _plans.values()) > _CACHED_BYTES):
             _plans.popitem(last=False)
 
 

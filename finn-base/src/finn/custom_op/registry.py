@@ -36,6 +36,7 @@ _VERSIONED = re.compile(r"(.+)_v([1-9][0-9]*)")
 # These two are replaced, never edited: readers need no lock, and no lock is held while a module is imported.
 _aliases: dict[str, str] = dict(ALIASES)
 _added: dict[str, Ops] = {}
+_changes = 0
 _lock = threading.Lock()
 _listed: dict[str, tuple[dict[str, Any], Ops]] = {}  # a cache: module, what it listed, the same by version
 
@@ -102,9 +103,10 @@ def get_ops_in_domain(domain: str) -> list[tuple[str, type[CustomOp]]]:
 
 def add_domain_alias(domain: str, module_path: str) -> None:
     """Let `domain` mean the operators of the module `module_path`."""
-    global _aliases
+    global _aliases, _changes
     with _lock:
         _aliases = {**_aliases, domain: module_path}
+        _changes += 1
 
 
 def resolve_domain(domain: str) -> str:
@@ -118,7 +120,7 @@ def add_op_to_domain(domain: str, op_class: type[CustomOp]) -> None:
     It takes the place of an operator of the same op type and version. RegistrationError (a ValueError) if it is no
     CustomOp, or if methods are missing.
     """
-    global _added
+    global _added, _changes
     if not (isinstance(op_class, type) and issubclass(op_class, CustomOp)):
         raise RegistrationError(f"{op_class!r} is no operator", remedy="derive it from finn.custom_op.base.CustomOp")
     if missing := sorted(getattr(op_class, "__abstractmethods__", ())):
@@ -128,6 +130,12 @@ def add_op_to_domain(domain: str, op_class: type[CustomOp]) -> None:
     with _lock:
         ops = _added.get(path, {})
         _added = {**_added, path: {**ops, op_type: {**ops.get(op_type, {}), version: op_class}}}
+        _changes += 1
+
+
+def registrations() -> int:
+    """How often operators or aliases were added: what was looked up before is outdated when it grows."""
+    return _changes
 
 
 # ------------------------------------------------------------------------------------------------------------- tables
