@@ -13,11 +13,13 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from finn.analysis.ranges import integer_ranges
 from finn.core.modelwrapper import ModelWrapper
+from finn.core.onnx_exec import execute_onnx
 from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
-from finn.transformation.streamline import streamline
+from finn.transformation.streamline import Streamline, streamline
 
 from .reference import ROUND, Net, execute  # noqa: TID252 - test helpers are no installed package
 
@@ -318,3 +320,16 @@ def test_same_input_same_bytes() -> None:
     for model in models:
         streamline(model)
     assert models[0].model.SerializeToString() == models[1].model.SerializeToString()
+
+
+def test_outputs_that_are_read_as_well(build) -> None:  # type: ignore[no-untyped-def]
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("BipolarQuant", ["f", "s"], ["y"], domain="finn.custom_op.general"),
+    ]
+    model = build(nodes, {"x": [2, 3, 2]}, ["f", "y"], {"s": np.float32(0.5)})
+    x = {"x": np.arange(12, dtype=np.float32).reshape(2, 3, 2) - 5}
+    for before, after in zip(
+        execute_onnx(model, x).values(), execute_onnx(model.transform(Streamline()), x).values(), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)

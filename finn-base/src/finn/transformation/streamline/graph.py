@@ -136,6 +136,7 @@ class IntegerGraph:
     def commit(self, model: ModelWrapper) -> None:
         """Replace the contents of the model's graph by this one. Outputs must have been exported."""
         container: type = np.float32
+        self._follow_renames()
         self.nodes = _live(self.nodes, self.outputs)
         if self.magnitude > FLOAT32_EXACT:
             container = np.float64
@@ -152,6 +153,14 @@ class IntegerGraph:
             array = self.constants[name]
             model.set_initializer(name, array.astype(container) if name in self.datatypes else array)
         self._annotate(model, container)
+
+    def _follow_renames(self) -> None:
+        """Let nodes that were added after a tensor became a graph output read it under its new name."""
+        made = {name for node in self.nodes for name in node.output}
+        for node in self.nodes:
+            for i, name in enumerate(node.input):
+                if name not in made and name in self.renamed:
+                    node.input[i] = self.renamed[name]
 
     def _annotate(self, model: ModelWrapper, container: type) -> None:
         used = {name for node in self.nodes for name in (*node.input, *node.output)}
