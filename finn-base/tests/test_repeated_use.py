@@ -6,6 +6,7 @@ import copy
 import pickle
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_parts_take_any_tensor_of_the_model(weights: ModelWrapper) -> None:
     first, second = weights.graph.node
     context = execute_onnx(weights, {"x": X}, True, end_node=first)
     assert np.array_equal(context["k"], [0, 2, 3])
-    context.update(x=X)
+    assert np.array_equal(context["x"], X)
     assert np.array_equal(execute_onnx(weights, context, start_node=second)["y"], X * np.array([0, 2, 3], np.float32))
     with pytest.raises(onnx_exec.ExecutionError, match="no input 'z'"):
         execute_onnx(weights, {"x": X, "z": X}, start_node=second)
@@ -151,3 +152,12 @@ def test_shapes_can_be_forgotten(weights: ModelWrapper) -> None:
     weights.set_tensor_shape("x", None)
     assert weights.get_tensor_shape("x") is None
     assert np.array_equal(execute_onnx(weights, {"x": X})["k"], [0, 2, 3])
+
+
+def test_positions_are_found_without_a_walk_over_the_graph(build, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    names = ["x", *(f"t{i}" for i in range(50))]
+    nodes = [helper.make_node("Relu", [a], [b]) for a, b in pairwise(names)]
+    model = build(nodes, {"x": [2, 3]}, [names[-1]])
+    model.find_consumers("x")
+    monkeypatch.setattr(model._links, "refresh", lambda trust: pytest.fail("walked over the graph"))
+    assert [model.get_node_index(node) for node in model.graph.node] == list(range(50))

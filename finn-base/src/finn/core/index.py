@@ -213,12 +213,11 @@ class Links:
         return len(nodes) == len(self._nodes) and (trust or all(map(operator.is_, nodes, self._nodes)))
 
     def _same_inputs(self) -> bool:
-        known = (wires.inputs for wires in self._wiring)
-        same = all(map(operator.eq, self._inputs, known))
+        same = self._inputs == [wires.inputs for wires in self._wiring]
         return same and all(reads(n) == w.reads for n, w in zip(self._nodes, self._wiring, strict=True) if w.has_body)
 
     def _same_outputs(self) -> bool:
-        return all(map(operator.eq, self._outputs, (wires.outputs for wires in self._wiring)))
+        return self._outputs == [wires.outputs for wires in self._wiring]
 
     def _rebuild(self) -> None:
         nodes = list(self._graph().node)
@@ -244,11 +243,14 @@ class Links:
 
     def still_made(self, tensor: str) -> NodeProto | None:
         """The known producer of `tensor` if it is in the graph where it was, and still writes it."""
-        nodes, node = self._graph().node, self._producers.get(tensor)
-        if node is None or len(nodes) != len(self._nodes):
-            return None
-        place = self._places.of(node, self._nodes)
-        return node if place is not None and nodes[place] is node and tensor in node.output else None
+        node = self._producers.get(tensor)
+        return node if node is not None and self.place(node) is not None and tensor in node.output else None
+
+    def place(self, node: NodeProto) -> int | None:
+        """The index of this very node if it is in the graph where it was known to be."""
+        nodes = self._graph().node
+        place = self._places.of(node, self._nodes) if len(nodes) == len(self._nodes) else None
+        return place if place is not None and nodes[place] is node else None
 
     def consumers(self, tensor: str, trust: bool) -> list[NodeProto]:
         """The readers of `tensor` in the order of the graph, once per use."""

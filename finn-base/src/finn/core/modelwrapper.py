@@ -368,19 +368,20 @@ class ModelWrapper(Annotations):
 
     def make_new_valueinfo_name(self, prefix: str = "tensor") -> str:
         """A name that no tensor has; the next call gives another one. Same model, same calls, same names."""
-        self._links.refresh(self._trust)
-        while True:
-            name = f"{prefix}_{self._fresh_names}"
-            self._fresh_names += 1
-            if not self._is_taken(name):
-                return name
+        with self.trusted_index():
+            while True:
+                name = f"{prefix}_{self._fresh_names}"
+                self._fresh_names += 1
+                if not self._is_taken(name):
+                    return name
 
     def unique_tensor_name(self, wish: str) -> str:
         """`wish` if no tensor has that name, else `wish` with a number."""
         name, number = wish, 0
-        while self._is_taken(name):
-            number += 1
-            name = f"{wish}_{number}"
+        with self.trusted_index():
+            while self._is_taken(name):
+                number += 1
+                name = f"{wish}_{number}"
         return name
 
     def _is_taken(self, name: str) -> bool:
@@ -497,6 +498,9 @@ class ModelWrapper(Annotations):
 
     def get_node_index(self, node: NodeProto) -> int | None:
         """The position of `node`, of an equal one if this very node is not in the graph, or None."""
+        place = self._links.place(node)
+        if place is not None:
+            return place
         self._links.refresh(self._trust)
         try:
             return self._links.position(node)

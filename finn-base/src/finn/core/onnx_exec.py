@@ -213,7 +213,8 @@ def _checked_inputs(plan: Plan, given: Mapping[str, np.ndarray]) -> dict[str, np
         raise ExecutionError(
             f"input '{missing[0]}' is missing", remedy=f"give an array for each of: {', '.join(missing)}"
         )
-    return {name: plan.inputs[name].checked(array) for name, array in given.items() if name in plan.inputs}
+    ports = plan.inputs
+    return {n: ports[n].checked(array) if n in ports else np.asarray(array) for n, array in given.items()}
 
 
 # -------------------------------------------------------------------------------------------------------------- cache
