@@ -333,3 +333,16 @@ def test_outputs_that_are_read_as_well(build) -> None:  # type: ignore[no-untype
         execute_onnx(model, x).values(), execute_onnx(model.transform(Streamline()), x).values(), strict=True
     ):
         np.testing.assert_array_equal(before, after)
+
+
+def test_constants_have_no_more_axes_than_what_they_meet_behind_a_reshape(build) -> None:  # type: ignore[no-untyped-def]
+    nodes = [
+        helper.make_node("Add", ["x", "c"], ["a"]),
+        helper.make_node("Relu", ["a"], ["r"]),
+        helper.make_node("Flatten", ["r"], ["y"]),
+    ]
+    model = build(nodes, {"x": [1, 2, 4, 4]}, ["y"], {"c": np.full((1, 1, 1, 1), 0.5, np.float32)})
+    x = {"x": np.arange(32, dtype=np.float32).reshape(1, 2, 4, 4) - 5}
+    after = execute_onnx(model.transform(Streamline()), x)["y"]
+    np.testing.assert_array_equal(after, execute_onnx(model, x)["y"])
+    assert after.shape == (1, 32)

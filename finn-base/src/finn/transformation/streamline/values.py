@@ -31,7 +31,7 @@ def column(c: Any, dtype: Any = None) -> Any:
 def reshaped(c: Array, old: Shape, new: Shape) -> Array:
     """The array `c`, which broadcasts to a tensor of shape `old`, for the tensor reshaped to `new`."""
     if c.size == 1:
-        return c
+        return c.reshape((1,) * min(c.ndim, len(new)))  # no more axes than the tensor: they would be added to it
     if old[:1] == new[:1]:  # the batch axis stays, so c need not be repeated along it
         old, new = (1, *old[1:]), (1, *new[1:])
     return np.broadcast_to(c, old).reshape(new)
