@@ -340,8 +340,10 @@ def test_constants_have_no_more_axes_than_what_they_meet_behind_a_reshape(build)
         helper.make_node("Add", ["x", "c"], ["a"]),
         helper.make_node("Relu", ["a"], ["r"]),
         helper.make_node("Flatten", ["r"], ["y"]),
+        helper.make_node("BipolarQuant", ["x", "s"], ["q"], domain="finn.custom_op.general"),
     ]
-    model = build(nodes, {"x": [1, 2, 4, 4]}, ["y"], {"c": np.full((1, 1, 1, 1), 0.5, np.float32)})
+    constants = {"c": np.full((1, 1, 1, 1), 0.5, np.float32), "s": np.float32(1)}
+    model = build(nodes, {"x": [1, 2, 4, 4]}, ["y", "q"], constants)
     x = {"x": np.arange(32, dtype=np.float32).reshape(1, 2, 4, 4) - 5}
     after = execute_onnx(model.transform(Streamline()), x)["y"]
     np.testing.assert_array_equal(after, execute_onnx(model, x)["y"])
