@@ -111,7 +111,10 @@ def test_cost(path: Path) -> None:
     found = read("cost", path, "--breakdown", "--no-discount-sparsity")
     assert found["total_cost"]["total_macs"] == 4 * 2 * 9
     assert list(found["optype_cost"]) == ["Conv"]
-    assert "72" in call("cost", path, "--breakdown", "--no-discount-sparsity")
+    shown = call("cost", path, "--breakdown", "--no-discount-sparsity")
+    assert "72" in shown
+    assert "set()" not in shown
+    assert "e+0" not in shown
 
 
 def test_convert_and_back(path: Path, tmp_path: Path) -> None:
@@ -140,6 +143,20 @@ def test_ranges(path: Path) -> None:
     assert "Accumulators" in call("ranges", path, "--integers")
     stuck = read("ranges", path, "--stuck", "--input-range", "0,0")
     assert stuck["Quant_0_out0"] == [[0, 0.0]]
+    assert "No channel is stuck" in call("ranges", path, "--stuck")
+
+
+def test_ranges_of_channels_are_one_row(path: Path) -> None:
+    low, high = read("ranges", path, "--input-range", "-1,1", "--name", "Conv_0")["Conv_0_out0"]
+    assert len(low) == len(high) == 4
+    (row,) = (line for line in call("ranges", path, "--input-range", "-1,1").splitlines() if "Conv_0_out0" in line)
+    assert [cell.strip() for cell in row.split("│")[2:5]] == [f"{min(low):,.6g}", f"{max(high):,.6g}", "4"]
+
+
+def test_json_has_no_infinite_numbers(path: Path) -> None:
+    """They are no JSON, and few parsers take them."""
+    text = call("ranges", path, "--name", "global_in", "--json")
+    assert json.loads(text, parse_constant=pytest.fail) == {"global_in": [None, None]}
 
 
 def test_diff(path: Path, tmp_path: Path) -> None:
@@ -147,6 +164,7 @@ def test_diff(path: Path, tmp_path: Path) -> None:
         "structure": {},
         "execution": {"y": {"equal": True, "max_abs_difference": 0.0, "different_elements": 0, "elements": 8}},
     }
+    assert "The models are the same" in call("diff", path, path)
     model = ModelWrapper(path)
     model.set_initializer("bias", np.zeros(4, np.float32))
     model.graph.node[4].op_type = "Add"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,7 +25,7 @@ def pairs_table(title: str, found: Mapping[str, Any]) -> Table:
 
 def _text(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:,.6g}"
+        return f"{value:,.0f}" if value.is_integer() and abs(value) < 2**53 else f"{value:,.6g}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, list | tuple | set):
@@ -48,6 +49,27 @@ def info_tables(found: Mapping[str, Any]) -> list[Table]:
             rest[key.replace("_", " ")] = list(found[key])
     tables = [ends, pairs_table("Model", rest), pairs_table("Operators", found["operators"])]
     return [*tables, pairs_table("Data types of tensors", found["datatypes"])]
+
+
+def ranges_table(found: Mapping[str, Any]) -> Table:
+    """found: {tensor: (least, greatest)}, of vectors with an entry per channel the least and the greatest of all."""
+    table = Table("tensor", "least", "greatest", "channels", title="Ranges")
+    for tensor, (low, high) in found.items():
+        channels = np.size(low)
+        _row(
+            table, tensor, _text(float(np.min(low))), _text(float(np.max(high))), f"{channels}" if channels > 1 else ""
+        )
+    return table
+
+
+def stuck_table(found: Mapping[str, Any]) -> Table:
+    """found: {tensor: [(channel, its value), ...]}."""
+    if not found:
+        return _message("No channel is stuck")
+    table = Table("tensor", "channel: value", title="Stuck channels")
+    for tensor, entries in found.items():
+        _row(table, tensor, _text([f"{channel}: {_text(value)}" for channel, value in entries]))
+    return table
 
 
 def cost_table(title: str, costs: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -103,7 +125,7 @@ def diff_tables(found: Mapping[str, Any]) -> list[Table]:
             _row(table, str(name), _change(change))
         tables.append(table)
     if not found["structure"]:
-        tables.append(Table(title="The models are the same", show_header=False))
+        tables.append(_message("The models are the same"))
     if "execution" in found:
         table = Table("output", "equal", "different elements", "greatest difference", title="On random inputs")
         for name, entry in found["execution"].items():
@@ -111,6 +133,13 @@ def diff_tables(found: Mapping[str, Any]) -> list[Table]:
             table.add_row(escape(name), str(entry["equal"]), of, _text(entry.get("max_abs_difference", "-")))
         tables.append(table)
     return tables
+
+
+def _message(text: str) -> Table:
+    """A sentence; a table without columns would show nothing."""
+    table = Table(show_header=False)
+    table.add_row(text)
+    return table
 
 
 def _change(change: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from finn.core.errors import FinnError
-from finn.util._cli_tables import cost_table, diff_tables, info_tables, integer_ranges, pairs_table
+from finn.util._cli_tables import (
+    cost_table,
+    diff_tables,
+    info_tables,
+    integer_ranges,
+    pairs_table,
+    ranges_table,
+    stuck_table,
+)
 
 if TYPE_CHECKING:
     from finn.core.modelwrapper import ModelWrapper
@@ -167,7 +176,8 @@ def cost(
         from finn.util.inference_cost import inference_cost
 
         found = inference_cost(model, discount_sparsity=discount_sparsity, cost_breakdown=breakdown)
-        tables = [pairs_table("Cost of one inference", found["total_cost"])]
+        total = {key: "none" if value == "set()" else value for key, value in found["total_cost"].items()}
+        tables = [pairs_table("Cost of one inference", total)]
         tables += [cost_table(key, found[key]) for key in ("optype_cost", "node_cost") if key in found]
         _show(found, as_json, tables)
 
@@ -181,7 +191,7 @@ def ranges(
     stuck: Annotated[bool, typer.Option(help="Channels that never change.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show which values each tensor can have."""
+    """Show which values each tensor can have. In JSON a bound that is not there is null."""
     with _reported(as_json), _busy("propagating"):
         from finn.util import range_analysis as analysis
 
@@ -190,7 +200,7 @@ def ranges(
         else:
             mode = analysis.REPORT_MODE_STUCKCHANNEL if stuck else analysis.REPORT_MODE_RANGE
             found = analysis.range_analysis(_clean(model), irange=input_range, key_filter=name, report_mode=mode)
-            tables = [pairs_table("Stuck channels" if stuck else "Ranges", found)]
+            tables = [stuck_table(found) if stuck else ranges_table(found)]
         _show(found, as_json, tables)
 
 
@@ -251,18 +261,26 @@ def _written(after: ModelWrapper, before: ModelWrapper, target: Path, as_json: b
 
 def _show(found: Mapping[str, Any], as_json: bool, tables: list[Table]) -> None:
     if as_json:
-        typer.echo(json.dumps(found, indent=2, default=_plain))
+        typer.echo(json.dumps(_finite(found), indent=2, allow_nan=False))
         return
     console = Console(highlight=False)
     for table in tables:
         console.print(table)
 
 
-def _plain(value: Any) -> Any:
-    """What json does not know: arrays, NumPy's numbers, sets, paths."""
+def _finite(value: Any) -> Any:
+    """The value as JSON has it: lists for arrays and sets, null for infinite numbers and NaN, else text."""
     if hasattr(value, "tolist"):
-        return value.tolist()
-    return sorted(value) if isinstance(value, set | frozenset) else str(value)
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, set | frozenset):
+        value = sorted(value)
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 @contextmanager
