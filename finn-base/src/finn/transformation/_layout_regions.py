@@ -86,18 +86,16 @@ def _region(model: ModelWrapper) -> dict[int, Plan]:
 
 
 def _seeds(model: ModelWrapper) -> list[str]:
-    """Channels-first tensors next to a Transpose at an operator of the channels-last domain."""
+    """Channels-first tensors that only a Transpose separates from operators of the channels-last domain."""
+    ends = {name for node in model.graph.node if node.domain == CHANNELS_LAST for name in (node.input[0], *node.output)}
     seeds = []
     for node in model.graph.node:
         perm = node_perm(model, node)
         if perm is None or len(perm) < 3:
             continue
-        producer = model.find_producer(node.input[0])
-        if perm == to_first(len(perm)) and producer is not None and producer.domain == CHANNELS_LAST:
+        if perm == to_first(len(perm)) and node.input[0] in ends:
             seeds.append(node.output[0])
-        elif perm == to_last(len(perm)) and any(
-            n.domain == CHANNELS_LAST for n in model.find_consumers(node.output[0])
-        ):
+        if perm == to_last(len(perm)) and node.output[0] in ends:
             seeds.append(node.input[0])
     return seeds
 
@@ -265,7 +263,9 @@ def split_forks(model: ModelWrapper, op_types: Iterable[str]) -> bool:
     """
     changed = False
     with model.trusted_index():
-        for node in [node for node in model.graph.node if node.op_type in set(op_types) and len(node.output) == 1]:
+        wanted = set(op_types)
+        # From the end: a copy is one more reader of what it reads.
+        for node in [n for n in model.graph.node if n.op_type in wanted and len(n.output) == 1][::-1]:
             uses = _uses(model, node.output[0])
             direct = {id(reader) for reader, _ in uses}
             captured = any(id(reader) not in direct for reader in model.find_consumers(node.output[0]))
@@ -301,17 +301,20 @@ def _copied(model: ModelWrapper, node: NodeProto, reader: NodeProto) -> str:
 
 def merge_transposes(model: ModelWrapper) -> bool:
     """One Transpose for all that transpose a tensor in the same way; Transposes that nobody reads go."""
-    first: dict[tuple[str, tuple[int, ...]], NodeProto] = {}
     changed = False
     with model.trusted_index():
-        for node in list(model.graph.node):
-            perm = node_perm(model, node)
-            if perm is None or model.is_graph_output(node.output[0]):
-                continue
-            kept = first.setdefault((node.input[0], tuple(perm)), node)
-            if kept is not node:
-                model.replace_uses(node.output[0], kept.output[0])
-            if not model.find_consumers(node.output[0]):
+        found = [(node, perm) for node in model.graph.node if (perm := node_perm(model, node)) is not None]
+        outer = [model.is_graph_output(node.output[0]) for node, _ in found]
+        kept: dict[tuple[str, tuple[int, ...]], NodeProto] = {}
+        for (node, perm), is_output in zip(found, outer, strict=True):
+            if is_output:
+                kept.setdefault((node.input[0], tuple(perm)), node)
+        for node, perm in found:
+            first = kept.setdefault((node.input[0], tuple(perm)), node)
+            if first is not node:
+                model.replace_uses(node.output[0], first.output[0])
+        for (node, _), is_output in zip(found[::-1], outer[::-1], strict=True):
+            if not is_output and not model.find_consumers(node.output[0]):
                 model.remove_node(node)
                 model.remove_tensors([node.output[0]])
                 changed = True

@@ -176,23 +176,23 @@ _SCALE, _ZERO, _BITS = Const("scale"), Const("zero"), Const("bits")
 _LEVELS = Const("levels")
 
 
-def _down(x: TensorRef, t: Call, f: Call, at: int = 0) -> Call:
+def _down(x: TensorRef, t: Call, f: Call) -> Call:
     """f(transpose(x), others) == transpose(f'(x, others transposed back)), for a Transpose to channels first."""
     perm = perm_of(t, x)
     require(perm == to_first(len(perm)), "this is no Transpose to channels first")
     moved = moved_call(x.model, f, Axes.of_transpose(perm))
-    inputs = tuple(_pushed(i, x, f.inputs[at], perm) for i in moved.inputs)
+    inputs = tuple(_pushed(i, x, t, perm) for i in moved.inputs)
     new = Call(moved.op, inputs, moved.attributes, moved.domain)
     return op.Transpose(_typed_like(new, f), perm=perm)
 
 
-def _pushed(item: Any, x: TensorRef, transposed_x: str, perm: list[int]) -> Any:
+def _pushed(item: Any, x: TensorRef, t: Call, perm: list[int]) -> Any:
     """An input of f': x where Transpose(x) was, the others transposed back."""
     if not isinstance(item, Operand):
         return item
     if item.array is not None:
         return annotated(item.array, item.tensor.datatype)
-    if item.tensor.name == transposed_x:
+    if t.result is not None and item.tensor.name == t.result.name:
         return x
     producer = x.model.find_producer(item.tensor.name)
     if producer is not None and producer.op_type == "Transpose" and not producer.domain:
@@ -227,7 +227,7 @@ def move_transpose_past_join(x: TensorRef, y: TensorRef, t: Call, f: Call) -> Ca
 @rule(op.any_of(*_JOINING)(y, _T).named("f"), shapes=_OTHERS, attributes=_ATTRIBUTES)
 def move_transpose_past_join_right(x: TensorRef, y: TensorRef, t: Call, f: Call) -> Call:
     """f(y, transpose(x)) == transpose(f(transpose back(y), x))"""
-    return _down(x, t, f, at=1)
+    return _down(x, t, f)
 
 
 @rule(op.PRelu(_T, y).named("f"), shapes=f"{_NHWC} y:c,1,1", attributes={"t": _FIRST})

@@ -146,6 +146,7 @@ class ConvertToChannelsLastAndClean(Transformation):
             model = step.apply(model)[0]
         if self.make_input_channels_last:
             model = MakeInputChannelsLast().apply(model)[0]
+        _settle_transposes(model, rules.CANCELLATIONS)
         spread_channels_last(model)
         _settle_transposes(model, (*rules.CANCELLATIONS, *rules.INTO_WEIGHTS))
         return FoldConstants().apply(model)[0], False
