@@ -285,9 +285,12 @@ def head(n: Network, x: str) -> str:
 
 
 @st.composite
-def networks(draw: st.DrawFn, operators=FREE, most: int = 8, inputs: int = 2) -> ModelWrapper:  # type: ignore[no-untyped-def]
-    """A network that has at least one convolution, with one or `inputs` inputs and one to three outputs."""
-    n = Network(draw, draw(st.sampled_from(OPSETS)), draw(st.sampled_from([2, 2, 1, 3])))
+def networks(draw: st.DrawFn, operators=FREE, most=8, inputs=2, space=(2, 2, 1, 3)) -> ModelWrapper:  # type: ignore[no-untyped-def]
+    """A network that has at least one convolution, with one or `inputs` inputs and one to three outputs.
+
+    most: operators; space: how many spatial axes it may have.
+    """
+    n = Network(draw, draw(st.sampled_from(OPSETS)), draw(st.sampled_from(space)))
     shape = (
         draw(st.integers(2, 3)),
         draw(st.sampled_from([1, 2, 4])),
