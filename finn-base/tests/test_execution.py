@@ -108,6 +108,13 @@ def test_wrong_inputs(mlp: ModelWrapper, inputs: dict[str, tuple[int, ...]], mes
     assert str(error.value) == message
 
 
+@pytest.mark.parametrize("dtype", ["U1", "complex64", "V4", "datetime64[s]"])
+def test_inputs_that_are_no_numbers(build, dtype: str) -> None:  # type: ignore[no-untyped-def]
+    model = build([helper.make_node("Relu", ["x"], ["y"])], {"x": [2, 3]}, ["y"])
+    with pytest.raises(ExecutionError, match=r"input 'x' is of type .*, the model wants float32"):
+        execute_onnx(model, {"x": np.zeros((2, 3), dtype)})
+
+
 def test_values_outside_the_annotated_type(build) -> None:  # type: ignore[no-untyped-def]
     model = build([helper.make_node("Relu", ["x"], ["y"])], {"x": [2]}, ["y"], datatypes={"x": "UINT4"})
     with pytest.raises(ExecutionError) as error:

@@ -303,9 +303,11 @@ def test_dynamic_dimensions_are_reported(build) -> None:  # type: ignore[no-unty
     assert cleanup_model(model, override_inpsize=1).get_tensor_shape("global_out") == [1, 12]
     assert cleanup_model(model, override_inpsize=[2, 3, 5]).get_tensor_shape("global_out") == [2, 15]
     assert cleanup_model(model, override_inpsize="(2, 3, 5)").get_tensor_shape("global_out") == [2, 15]
-    for wrong in ([2, 3], "2 by 3", "__import__('os').getpid()", "(1.5, 3, 4)"):
+    for wrong in ([2, 3], "2 by 3", "__import__('os').getpid()", "(1.5, 3, 4)", 0, "-1", [2, -3, 5]):
         with pytest.raises(ConfigError, match="override_inpsize"):
             cleanup_model(model, override_inpsize=wrong)
+    with pytest.raises(ConfigError, match="the model has no input"):
+        cleanup_model(build([helper.make_node("Relu", ["w"], ["y"])], {}, ["y"], {"w": np.ones(2)}), override_inpsize=1)
 
 
 def test_biases_and_transposed_weights_are_cleaned_up_on_request(build) -> None:  # type: ignore[no-untyped-def]

@@ -176,8 +176,25 @@ def test_wrong_files(files: Path) -> None:
     np.save(files / "few.npy", np.zeros(2))
     with pytest.raises(ConfigError, match=r"few.npy: it has 2 labels for 6 samples"):
         run(files, "x.npy", argmax_verify_npy=files / "few.npy")
+    for labels in (np.array(["a"] * 6), np.zeros((6, 3)), np.full(6, 0.5)):
+        np.save(files / "texts.npy", labels)
+        with pytest.raises(ConfigError, match=r"texts.npy: it has .*, which are no labels"):
+            run(files, "x.npy", argmax_verify_npy=files / "texts.npy")
+    np.save(files / "complex.npy", np.zeros((6, 3), np.complex64))
+    with pytest.raises(ConfigError, match=r"complex.npy: it has elements of type complex64"):
+        run(files, "complex.npy")
+    (files / "out_y_batch0.npy").mkdir()
+    with pytest.raises(ConfigError, match=r"out_y_batch0.npy: cannot write an output"):
+        run(files, "x.npy")
     with pytest.raises(ModelError, match="cannot read the model"):
         exec_qonnx(files / "other.onnx")
+
+
+def test_an_input_without_samples(tmp_path: Path) -> None:
+    make([helper.make_node("Relu", ["x"], ["y"])], {"x": []}, {}).save(tmp_path / "net.onnx")
+    np.save(tmp_path / "x.npy", np.float32(1))
+    with pytest.raises(ConfigError, match="input 'x' has no axis that counts samples"):
+        exec_qonnx(tmp_path / "net.onnx", tmp_path / "x.npy")
 
 
 def test_names_that_would_be_the_same_file(tmp_path: Path) -> None:

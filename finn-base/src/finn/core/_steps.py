@@ -66,6 +66,9 @@ class Port:
     def _converted(self, array: np.ndarray) -> np.ndarray:
         if self.dtype is None or (array.dtype == self.dtype and not self.float64):
             return array
+        number = array.dtype.kind in "fiubO" or np.can_cast(array.dtype, self.dtype, "same_kind")
+        if not number and self.dtype.kind != "O":
+            raise ExecutionError(f"input '{self.name}' is of type {array.dtype}, the model wants {self.dtype}")
         if self.dtype.kind == "f":
             if self.wide and array.dtype.kind in "iu":
                 return array.astype(np.int64)

@@ -97,14 +97,19 @@ def _parsed(size: Sequence[int] | int | str) -> Sequence[int] | int:
 def _override(model: ModelWrapper, size: Sequence[int] | int) -> None:
     """Set the shape of the first input and forget every inferred shape."""
     constants = {tensor.name for tensor in model.graph.initializer}
-    name = next(value.name for value in model.graph.input if value.name not in constants)
+    name = next((value.name for value in model.graph.input if value.name not in constants), None)
+    if name is None:
+        raise ConfigError(f"override_inpsize is {size}, but the model has no input")
     shape = model.get_tensor_shape(name) or []
     new = [size, *shape[1:]] if isinstance(size, int) else list(size)
     if shape and len(new) != len(shape):
         raise ConfigError(f"override_inpsize is {new}, but input '{name}' has {len(shape)} dimensions")
+    given = new[:1] if isinstance(size, int) else new
+    if any(dim < 1 for dim in given):
+        raise ConfigError(f"override_inpsize is {size}", remedy="give positive numbers")
     model.set_tensor_shape(name, new)
-    stale = [info for info in model.graph.value_info if info.name not in constants]
-    for info in stale:
-        model.graph.value_info.remove(info)
+    kept = [info for info in model.graph.value_info if info.name in constants]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")

@@ -165,6 +165,11 @@ def _inputs(model: ModelWrapper, files: Sequence[PathLike]) -> dict[str, np.ndar
     data = {name: _load(file) for name, file in zip(names, files, strict=True)}
     for (name, array), file in zip(data.items(), files, strict=True):
         shape = model.get_tensor_shape(name)
+        if array.dtype.kind not in "fiub":
+            what = f"it has elements of type {array.dtype}"
+            raise ConfigError(what, where=os.fspath(file), remedy="save real numbers")
+        if shape == []:
+            raise ConfigError(f"input '{name}' has no axis that counts samples", remedy="call execute_onnx from Python")
         if array.ndim < 1 or (shape is not None and not _fits(array.shape[1:], shape[1:])):
             what = f"its shape is {list(array.shape)}, but input '{name}' has shape {shape}"
             raise ConfigError(what, where=os.fspath(file), remedy="the first axis counts samples, the others are fixed")
@@ -208,11 +213,14 @@ def _batch_size(model: ModelWrapper, data: Mapping[str, np.ndarray]) -> int:
 
 
 def _labels(file: PathLike, samples: int) -> np.ndarray:
-    labels = _load(file).reshape(-1)
-    if len(labels) < samples:
-        what = f"it has {len(labels)} labels for {samples} samples"
+    labels = _load(file)
+    if labels.size != len(np.atleast_1d(labels)) or labels.dtype.kind not in "fiu" or (labels % 1).any():
+        what = f"it has {labels.dtype} of shape {list(labels.shape)}, which are no labels"
+        raise ConfigError(what, where=os.fspath(file), remedy="give the number of the class of each sample")
+    if labels.size < samples:
+        what = f"it has {labels.size} labels for {samples} samples"
         raise ConfigError(what, where=os.fspath(file), remedy="give one label for each sample")
-    return labels
+    return labels.reshape(-1)
 
 
 def _mapped(batch: np.ndarray, pix2float: bool, zerocenter: bool) -> np.ndarray:
@@ -247,6 +255,8 @@ def _save(path: Path, array: np.ndarray) -> Path:
         with temporary.open("wb") as file:
             np.save(file, array)
         temporary.replace(path)
+    except OSError as error:
+        raise ConfigError("cannot write an output", where=os.fspath(path), why=error.strerror or str(error)) from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
