@@ -1,5 +1,7 @@
 """Files: whole or not at all, of any size, with external data, in a version that onnxruntime loads."""
 
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +132,23 @@ def test_annotations_are_text_and_no_code(model: ModelWrapper, tmp_path: Path) -
             look("x")
         model.set_annotation("x", key, None)
     assert not list(tmp_path.iterdir())
+
+
+def test_links_and_devices_are_kept(model: ModelWrapper, tmp_path: Path) -> None:
+    """`-o /dev/null` must not put a file in place of the device, not even for the superuser."""
+    (tmp_path / "real.onnx").touch()
+    link = tmp_path / "link.onnx"
+    link.symlink_to("real.onnx")
+    model.save(link)
+    assert link.is_symlink()
+    assert ModelWrapper(tmp_path / "real.onnx").model == model.model
+    os.mkfifo(tmp_path / "pipe")
+    reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()), daemon=True)
+    received: list[bytes] = []
+    reader.start()
+    model.save(tmp_path / "pipe")
+    reader.join(10)
+    assert (tmp_path / "pipe").is_fifo()
+    assert ModelWrapper(received[0]).model == model.model
+    with pytest.raises(ModelError, match="cannot write the model: Is a directory"):
+        model.save(tmp_path)

@@ -221,7 +221,12 @@ def _externalised(tensor: TensorProto, data: BinaryIO, location: str) -> TensorP
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` once the block has ended well."""
+    """A file that takes the place of `path` once the block has ended well. Links stay; devices are written to."""
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    path = path.resolve()
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(handle, "wb") as file:
