@@ -161,3 +161,13 @@ def test_positions_are_found_without_a_walk_over_the_graph(build, monkeypatch: p
     model.find_consumers("x")
     monkeypatch.setattr(model._links, "refresh", lambda trust: pytest.fail("walked over the graph"))
     assert [model.get_node_index(node) for node in model.graph.node] == list(range(50))
+
+
+def test_a_domain_is_imported_once(weights: ModelWrapper) -> None:
+    weights.model.opset_import[0].domain = "ai.onnx"
+    weights.set_opset_import("", 14)
+    weights.set_opset_import("qonnx.custom_op.general", 2)
+    weights.set_opset_import(DOMAIN, 3)
+    assert [(entry.domain, entry.version) for entry in weights.model.opset_import] == [
+        ("ai.onnx", 14), ("finn.custom_op.general", 2), (DOMAIN, 3),
+    ]  # fmt: skip

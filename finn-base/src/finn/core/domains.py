@@ -23,6 +23,11 @@ def is_custom_domain(domain: str) -> bool:
     return domain not in STANDARD_DOMAINS
 
 
+def canonical_domain(domain: str) -> str:
+    """The one name of a domain that has several."""
+    return "" if domain == "ai.onnx" else ALIASES.get(domain, domain)
+
+
 def normalise_domains(model: ModelProto) -> None:
     """Write the one name of our domain in place of its aliases, and import every domain that nodes use."""
     used: set[str] = set()

@@ -26,7 +26,7 @@ from onnx import (
 
 from finn.core import model_file, tidy
 from finn.core.annotations import Annotations, set_pair
-from finn.core.domains import is_custom_domain, normalise_domains
+from finn.core.domains import canonical_domain, is_custom_domain, normalise_domains
 from finn.core.errors import ModelError
 from finn.core.index import Links, Table, subgraphs
 
@@ -235,9 +235,9 @@ class ModelWrapper(Annotations):
         return {"" if o.domain == "ai.onnx" else o.domain: o.version for o in self._model_proto.opset_import}
 
     def set_opset_import(self, domain: str, version: int) -> None:
-        """Import `domain` at `version`."""
+        """Import `domain`, under whichever of its names the model imports it, at `version`."""
         for entry in self._model_proto.opset_import:
-            if entry.domain == domain:
+            if canonical_domain(entry.domain) == canonical_domain(domain):
                 entry.version = version
                 return
         self._model_proto.opset_import.append(helper.make_opsetid(domain, version))
