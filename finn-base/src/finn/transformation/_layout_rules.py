@@ -11,12 +11,27 @@ from typing import Any
 import numpy as np
 
 from finn.transformation._axes import Axes, Operand, moved_call
-from finn.transformation.constants import Fixed, annotated, rearranged, shape_of
-from finn.transformation.rewrite import Call, Const, Rule, TensorRef, Var, maybe, op, require, rule
+from finn.transformation.constants import annotated, rearranged, shape_of
+from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, Var, maybe, op, require, rule
 from finn.transformation.standard_ops import unsqueeze
 
+
+class Weights(Const):
+    """Binds a constant, or what one operator makes of constants, such as quantized weights, as a `TensorRef`.
+
+    Looking further back for constants would take a walk through the network for every Transpose.
+    """
+
+    def bind(self, tensor: TensorRef) -> TensorRef:
+        model, producer = tensor.model, tensor.model.find_producer(tensor.name)
+        sources = [tensor.name] if producer is None else [name for name in producer.input if name]
+        if not (sources and all(map(model.has_initializer, sources))):
+            raise NoMatch(f"{self.name} = '{tensor.name}' is not computed from constants")
+        return tensor
+
+
 x, y, b = Var("x"), Var("y"), Var("b")
-k, w = Const("k"), Fixed("w")
+k, w = Const("k"), Weights("w")
 
 
 def to_first(rank: int) -> list[int]:
