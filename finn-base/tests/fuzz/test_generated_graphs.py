@@ -24,6 +24,7 @@ from .generated import graphs  # noqa: TID252 - test helpers are no installed pa
 
 NEW_INTERFACE = {
     "Change3DTo4DTensors": "adds an axis to inputs and outputs",
+    "ExposeIntermediateTensorsLambda": "returns inner tensors as well",
     "InsertTopK": "returns the classes instead of the scores",
     "MakeInputChannelsLast": "takes the input in another layout",
 }
