@@ -166,6 +166,10 @@ def test_diff(path: Path, tmp_path: Path) -> None:
     }
     assert "The models are the same" in call("diff", path, path)
     model = ModelWrapper(path)
+    model.graph.output.append(model.graph.output[0])
+    model.save(tmp_path / "twice.onnx")
+    assert read("diff", tmp_path / "twice.onnx", tmp_path / "twice.onnx", "--run", 1)["execution"]["y"]["equal"]
+    model = ModelWrapper(path)
     model.set_initializer("bias", np.zeros(4, np.float32))
     model.graph.node[4].op_type = "Add"
     model.save(tmp_path / "other.onnx")

@@ -266,8 +266,7 @@ def test_former_name() -> None:
 )
 def test_the_model_decides_on_the_version(imports: dict[str, int], expected: type[CustomOp], node_domain: str) -> None:
     model = one_node("Relu", {"x": ([2], FLOAT)}, None, "", 13)
-    for domain, version in imports.items():
-        model.set_opset_import(domain, version)
+    model.model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in imports.items())
     if node_domain in imports:
         expected = {1: Trunc_v1, 2: Trunc_v2}[imports[node_domain]]
     assert type(op_for(model, make("Trunc", node_domain))) is expected

@@ -30,7 +30,7 @@ from finn.custom_op.registry import getCustomOp, registrations
 
 Precision = Literal["native", "float64"]
 _CACHED_PLANS = 64
-_CACHED_BYTES = 2**30  # of their models: a plan keeps the constants, and its sessions another copy
+_CACHED_BYTES = 2**28  # of their models: a plan takes some four times as much, in constants and sessions
 
 _SNAPSHOT_BYTES = 2**30
 

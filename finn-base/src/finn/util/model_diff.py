@@ -61,11 +61,9 @@ def numerical_diff(a: ModelWrapper, b: ModelWrapper, samples: int = 1, seed: int
     found: dict[str, dict[str, Any]] = {}
     for _ in range(samples):
         arrays = [_random(a, name, rng) for name in run_a.input_names]
-        ours, theirs = (
-            list(run.run(dict(zip(run.input_names, arrays, strict=True))).values()) for run in (run_a, run_b)
-        )
-        for name, x, y in zip(run_a.output_names, ours, theirs, strict=True):
-            _accumulate(found.setdefault(name, {}), x, y)
+        ours, theirs = (run.run(dict(zip(run.input_names, arrays, strict=True))) for run in (run_a, run_b))
+        for name, other in zip(run_a.output_names, run_b.output_names, strict=True):
+            _accumulate(found.setdefault(name, {}), ours[name], theirs[other])
     return found
 
 
