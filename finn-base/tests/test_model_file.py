@@ -152,3 +152,18 @@ def test_links_and_devices_are_kept(model: ModelWrapper, tmp_path: Path) -> None
     assert ModelWrapper(received[0]).model == model.model
     with pytest.raises(ModelError, match="cannot write the model: Is a directory"):
         model.save(tmp_path)
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_sparse_constants_become_dense(build, linear: bool) -> None:  # type: ignore[no-untyped-def]
+    model = build([helper.make_node("Add", ["x", "sp"], ["y"])], {"x": [2, 3]}, ["y"])
+    values = helper.make_tensor("sp", TensorProto.FLOAT, [2], [5.0, 7.0])
+    indices = [1, 5] if linear else [0, 1, 1, 2]
+    places = helper.make_tensor("", TensorProto.INT64, [2] if linear else [2, 2], indices)
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [2, 3]))
+    loaded = ModelWrapper(model.model.SerializeToString())
+    assert loaded.get_initializer("sp").tolist() == [[0, 5, 0], [0, 0, 7]]  # type: ignore[union-attr]
+    assert execute_onnx(loaded, {"x": np.ones((2, 3), np.float32)})["y"].tolist() == [[1, 6, 1], [1, 1, 8]]
+    model.graph.sparse_initializer[0].indices.CopyFrom(helper.make_tensor("", TensorProto.INT64, [2], [1, 99]))
+    with pytest.raises(ModelError, match="tensor 'sp': the sparse constant is damaged"):
+        ModelWrapper(model.model.SerializeToString())

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError, EncodeError, Message
-from onnx import GraphProto, ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
 from finn.core.errors import ModelError
 from finn.core.index import subgraphs
@@ -138,6 +139,21 @@ def normalise_ir_version(model: ModelProto) -> None:
         return
     newest = max((_IR_OF_TYPE.get(kind, 0) for kind in _element_types(model.graph)), default=0)
     model.ir_version = max(min(max(model.ir_version, 4), _IR_VERSION), newest)
+
+
+def make_dense(graph: GraphProto) -> None:
+    """Sparse constants become usual ones, which is what everything here reads. ModelError if one contradicts itself."""
+    for sparse in graph.sparse_initializer:
+        dims, name = list(sparse.dims), sparse.values.name
+        try:
+            values, indices = numpy_helper.to_array(sparse.values), numpy_helper.to_array(sparse.indices)
+            places = tuple(indices.T) if indices.ndim == 2 else np.unravel_index(indices, dims)
+            dense = np.zeros(dims, values.dtype)
+            dense[places] = values
+        except (IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
+            raise ModelError("the sparse constant is damaged", where=f"tensor '{name}'", why=str(error)) from error
+        graph.initializer.append(numpy_helper.from_array(dense, name))
+    del graph.sparse_initializer[:]
 
 
 def _element_types(graph: GraphProto) -> Iterator[int]:

@@ -63,6 +63,8 @@ class ModelWrapper(Annotations):
         if make_deepcopy:
             self._model_proto = copy.deepcopy(self._model_proto)
         model_file.normalise_ir_version(self._model_proto)
+        if len(self._model_proto.graph.sparse_initializer):
+            model_file.make_dense(self._model_proto.graph)
         normalise_domains(self._model_proto)
         self.fix_float64 = fix_float64
         self._trust = False

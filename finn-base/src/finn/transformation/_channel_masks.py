@@ -86,8 +86,8 @@ class Closure:
         return self._ties[id(node)]
 
     def spread(self, seeds: Masks) -> Masks:
-        """Everything that goes with `seeds`, themselves included."""
-        masks = {slot: mask.copy() for slot, mask in seeds.items() if mask.any()}
+        """Everything that goes with `seeds`, themselves included, whatever their order."""
+        masks = {slot: seeds[slot].copy() for slot in sorted(seeds) if seeds[slot].any()}
         waiting = deque(masks)
         while waiting:
             slot = waiting.popleft()
