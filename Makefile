@@ -77,5 +77,5 @@ docs: $(READY)  ## write the HTML documentation to docs/_build
 	@echo "docs/_build/index.html"
 
 clean:  ## remove the environment, caches and build products
-	rm -rf $(VENV) $(QONNX) docs/_build finn-examples/build/*/output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(QONNX) docs/_build docs/api finn-examples/build/*/output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -o -name '*.egg-info' | xargs rm -rf

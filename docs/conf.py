@@ -2,11 +2,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Settings of Sphinx."""
 
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE))
+
+import api_pages  # noqa: E402  # beside this file
+
 project = "FINN"
 author = "The FINN authors"
 copyright = "2026, The FINN authors"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 html_theme = "alabaster"
+html_theme_options = {"page_width": "1100px", "sidebar_width": "240px"}
+add_module_names = False
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_mock_imports = ["matplotlib"]
+# Type aliases and NumPy's names have no page to link to.
+nitpicky = False
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    api_pages.write_pages(HERE / "api")
+    app.connect("autodoc-process-docstring", api_pages.process_docstring)
