@@ -19,11 +19,17 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 html_theme = "alabaster"
-html_theme_options = {"page_width": "1100px", "sidebar_width": "240px"}
+html_theme_options = {
+    "page_width": "1320px",
+    "body_max_width": "1060px",  # 120 characters of code
+    "sidebar_width": "240px",
+    "code_font_size": "0.75em",
+}
 add_module_names = False
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False
 autodoc_mock_imports = ["matplotlib"]
 # Type aliases and NumPy's names have no page to link to.
 nitpicky = False
@@ -33,3 +39,4 @@ def setup(app: Any) -> None:
     """Called by Sphinx."""
     api_pages.write_pages(HERE / "api")
     app.connect("autodoc-process-docstring", api_pages.process_docstring)
+    app.connect("autodoc-process-signature", api_pages.process_signature)

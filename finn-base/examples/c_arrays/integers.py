@@ -276,13 +276,13 @@ def _per_channel(thresholds: np.ndarray, falls: np.ndarray, node: NodeProto) -> 
 # -------------------------------------------------------------------------------------------------------------- rules
 
 x, w, t = Var("x"), Parameter("w"), Parameter("t")
-ACT = {"out_dtype": "INT4", "out_scale": 2.0, "out_bias": -3.0}
+ACT: dict[str, object] = {"out_dtype": "INT4", "out_scale": 2.0, "out_bias": -3.0}
 
 
 @rule(
     op.MultiThreshold(op.Transpose(x, perm=[0, 3, 1, 2]), t).named("act"),
     shapes="x:n,h,w,c t:c,3 | x:n,h,w,c t:1,2",
-    attributes={"act": {**ACT, "data_layout": "NCHW"}},
+    attributes={"act": ACT | {"data_layout": "NCHW"}},
 )
 def threshold_before_transpose(x: TensorRef, t: TensorRef, act: Call) -> Call:
     """multithreshold(nchw(x), t) == nchw(multithreshold(x, t)), with the channels last"""
@@ -293,7 +293,7 @@ def threshold_before_transpose(x: TensorRef, t: TensorRef, act: Call) -> Call:
 @rule(
     op.MultiThreshold(op.MatMul(x, w), t).named("act"),
     shapes="x:n,k w:k,m t:m,3 | x:n,h,k w:k,m t:1,2",
-    attributes={"act": {**ACT, "data_layout": "NHWC"}},
+    attributes={"act": ACT | {"data_layout": "NHWC"}},
 )
 def fuse_layer(x: TensorRef, w: TensorRef, t: TensorRef, act: Call) -> Call:
     """multithreshold(x @ w, t) == layer(x, w, t), with the channels last"""
