@@ -3,7 +3,7 @@
 """Pages of the API reference of finn-base, made of the docstrings; conf.py calls this.
 
 The modules are found by walking the packages. A page has what its module defines, and what it lists in `__all__` of
-private modules, each name once. Docstrings are plain text: they are escaped, `code` and indented blocks excepted.
+private modules, each name once.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import itertools
 import pkgutil
-import re
 import textwrap
+import typing
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, UnionType
 from typing import Any, TypeVar
+
+from api_text import as_rst, escaped, indented  # beside this file
 
 PACKAGES = {
     "finn.core": "Models, data types, execution",
@@ -26,15 +28,6 @@ PACKAGES = {
     "finn.transformation": "Transformations",
     "finn.analysis": "Analyses",
     "finn.util": "Helpers and command line",
-}
-KINDS = {
-    "i": "int",
-    "f": "float",
-    "s": "string",
-    "t": "tensor",
-    "ints": "ints",
-    "floats": "floats",
-    "strings": "strings",
 }
 SHORT = 72
 """Characters up to which the value of a constant is shown."""
@@ -60,7 +53,7 @@ def write_pages(folder: Path) -> None:
     _write(folder / "rules.rst", _rules_page())
     entries = [*(f"index_{package}" for package in PACKAGES), "rules"]
     _write(
-        folder / "index.rst", [*_heading("API of finn-base"), ".. toctree::", "   :maxdepth: 1", "", *_indent(entries)]
+        folder / "index.rst", [*_heading("API of finn-base"), ".. toctree::", "   :maxdepth: 1", "", *indented(entries)]
     )
 
 
@@ -80,7 +73,7 @@ def _contents(pages: dict[str, list[str]], names: list[str]) -> Iterator[str]:
     for name in pages:
         summary = (importlib.import_module(name).__doc__ or "").strip().partition("\n\n")[0]
         yield from (f"   * - :doc:`{name} <{name}>`", f"     - {escaped(' '.join(summary.split()))}")
-    yield from ("", ".. toctree::", "   :hidden:", "", *_indent(names))
+    yield from ("", ".. toctree::", "   :hidden:", "", *indented(names))
 
 
 def _module_page(name: str, shown: set[tuple[str, str]]) -> Iterator[str]:
@@ -92,8 +85,8 @@ def _module_page(name: str, shown: set[tuple[str, str]]) -> Iterator[str]:
     if not own and not rules:
         return
     yield from (*_heading(name), f".. automodule:: {name}", "   :no-members:", "")
-    for public, _ in own:
-        yield from (*_directive(f"{name}.{public}", getattr(module, public)), "")
+    for public, origin in own:
+        yield from (*_directive(f"{name}.{public}", getattr(module, public), _own_text(origin, public)), "")
     if rules:
         yield from ("Rewrite rules", "-------------", "", *(f"- :ref:`{rule} <{_label(rule)}>`" for rule in rules))
 
@@ -106,8 +99,14 @@ def _names(module: ModuleType) -> Iterator[tuple[str, str]]:
             is_listed = not name.startswith("_") if listed is None else name in listed
             if is_listed and (origin == module.__name__ or (listed is not None and _is_private(origin))):
                 value = getattr(module, name)
-                if not isinstance(value, TypeVar) and not _is_rules(value):
+                if not _is_alias(value) and not _is_rules(value):
                     yield name, origin
+
+
+def _is_alias(value: Any) -> bool:
+    """Whether it is a short name for a type, which signatures spell out."""
+    foreign = inspect.isclass(value) and not value.__module__.startswith("finn.")
+    return foreign or isinstance(value, TypeVar | UnionType) or typing.get_origin(value) is not None
 
 
 def _bound(statement: ast.stmt, module: str) -> Iterator[tuple[str, str]]:
@@ -121,7 +120,18 @@ def _bound(statement: ast.stmt, module: str) -> Iterator[tuple[str, str]]:
         yield from ((alias.asname or alias.name, statement.module) for alias in statement.names)
 
 
-def _directive(path: str, value: Any) -> list[str]:
+def _own_text(module: str, name: str) -> str:
+    """The docstring behind the assignment of a constant; Python does not keep it."""
+    body = ast.parse(inspect.getsource(importlib.import_module(module))).body
+    for statement, behind in itertools.pairwise(body):
+        text = behind.value if isinstance(behind, ast.Expr) else None
+        if isinstance(text, ast.Constant) and (name, module) in _bound(statement, module):
+            return inspect.cleandoc(str(text.value))
+    return ""
+
+
+def _directive(path: str, value: Any, text: str) -> list[str]:
+    """text: what a constant means."""
     if inspect.isclass(value):
         members = ["   :members:", "   :member-order: bysource", "   :exclude-members: attributes"]
         inherits = [] if value.__bases__ == (object,) else ["   :show-inheritance:"]
@@ -130,15 +140,21 @@ def _directive(path: str, value: Any) -> list[str]:
         return [f".. autofunction:: {path}"]
     # Addresses in memory, and sets, whose order changes, would make pages differ from run to run.
     plain = isinstance(value, str | int | float | list | tuple | dict) and len(repr(value)) <= SHORT
-    return [f".. autodata:: {path}", *([] if plain and " at 0x" not in repr(value) else ["   :no-value:"])]
+    shown = f"   :value: {value!r}" if plain and " at 0x" not in repr(value) else ""
+    lines = [
+        f".. py:data:: {path.rpartition('.')[2]}",
+        *filter(None, [shown]),
+        "",
+        *indented(as_rst(text.splitlines(), [])),
+    ]
+    if isinstance(value, dict) and value and all(map(inspect.isclass, value.values())):
+        links = {key: f":class:`~{item.__module__}.{item.__qualname__}`" for key, item in value.items()}
+        lines += indented(["", *(f"- ``{key}``: {link}" for key, link in links.items())])
+    return lines
 
 
 def _heading(title: str, line: str = "=") -> list[str]:
     return [escaped(title), line * (len(escaped(title)) + 1), ""]
-
-
-def _indent(lines: Iterable[str]) -> list[str]:
-    return [f"   {line}" for line in lines]
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
@@ -189,7 +205,7 @@ def _rules_page() -> Iterator[str]:
             *_heading(str(rule), "~"),
             ".. code-block:: text",
             "",
-            *_indent(inspect.getdoc(rule.body).splitlines()),
+            *indented((inspect.getdoc(rule.body) or "").splitlines()),
             "",
         )
         yield from (f":Left side: ``{rule.pattern}``", *_variables(rule), *_declines(rule), "")
@@ -227,112 +243,3 @@ def _text(node: ast.expr) -> str:
     if isinstance(node, ast.FormattedValue):
         return f"`{ast.unparse(node.value)}`"
     return str(node.value) if isinstance(node, ast.Constant) else f"`{ast.unparse(node)}`"
-
-
-# --------------------------------------------------------------------------------------------------------- docstrings
-
-
-def process_docstring(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Called by autodoc: escape the text, and add the attributes of operators."""
-    lines[:] = as_rst(lines, _parameters(obj))
-    attributes = getattr(obj, "attributes", None)
-    if what in ("class", "exception") and isinstance(attributes, dict) and attributes:
-        lines += _attribute_table(attributes)
-
-
-def process_signature(
-    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
-) -> tuple[str | None, str | None]:
-    """Called by autodoc: Sphinx can read signatures with defaults that are made for each object, too."""
-    return signature and signature.replace("<factory>", "..."), returns
-
-
-def _parameters(obj: Any) -> list[str]:
-    if is_dataclass(obj):
-        return [field.name for field in fields(obj)]
-    try:
-        return [name for name in inspect.signature(obj).parameters if name != "self"]
-    except (TypeError, ValueError):
-        return []
-
-
-def as_rst(lines: list[str], parameters: list[str]) -> list[str]:
-    """A docstring as reStructuredText: paragraphs, lists of `- `, indented blocks, and `name: text` of parameters."""
-    out: list[str] = []
-    for kind, block in _blocks(lines):
-        if kind == "literal":
-            out += ["::", "", *(f"    {line}" for line in block), ""]
-        elif kind == "item":
-            out += [f"- {escaped(' '.join(block))}", ""]
-        else:
-            out += _paragraph(" ".join(block), parameters)
-    return out
-
-
-def _blocks(lines: list[str]) -> list[tuple[str, list[str]]]:
-    """(kind, lines) of each piece: "literal", "item" or "text"."""
-    blocks: list[tuple[str, list[str]]] = []
-    after_blank = True
-    for line in lines:
-        last = blocks[-1][0] if blocks else ""
-        indented = line.startswith("    ") or line.startswith(">>>") or (last == "literal" and not after_blank)
-        if not line.strip():
-            after_blank = True
-            continue
-        if last == "literal" and (indented or (line.startswith("    ") and after_blank)):
-            blocks[-1][1].extend(([""] if after_blank else []) + [line.removeprefix("    ")])
-        elif indented and not (last == "item" and not after_blank):
-            blocks.append(("literal", [line.removeprefix("    ")]))
-        elif line.startswith("- "):
-            blocks.append(("item", [line[2:].strip()]))
-        elif blocks and not after_blank:
-            blocks[-1][1].append(line.strip())
-        else:
-            blocks.append(("text", [line.strip()]))
-        after_blank = False
-    return blocks
-
-
-def _paragraph(text: str, parameters: list[str]) -> list[str]:
-    """A paragraph; from where it explains parameters, a list of them."""
-    if not parameters:
-        return [escaped(text), ""]
-    names = "|".join(re.escape(name) for name in sorted(parameters, key=len, reverse=True))
-    group = rf"(?:{names})(?:(?:, | and )(?:{names}))*"
-    starts = [m.start() for m in re.finditer(rf"(?:(?<=^)|(?<=\. )|(?<=; )){group} ?: ", text)]
-    if not starts:
-        return [escaped(text), ""]
-    ends = [
-        m.start()
-        for m in re.finditer(r"(?<=\. )(?=[A-Z]\w*Error\b|Returns\b|Raises\b)", text)
-        if m.start() > starts[-1]
-    ]
-    pieces = [text[a:b] for a, b in zip(starts, [*starts[1:], ends[0] if ends else len(text)], strict=True)]
-    items = [re.sub(rf"^({group}) ?: (.*?);?$", r"- `\1`: \2", piece.strip()) for piece in pieces]
-    before, after = text[: starts[0]].strip(), text[ends[0] :] if ends else ""
-    listed = [line for item in items for line in (escaped(item), "")]
-    return [*([escaped(before), ""] if before else []), *listed, *([escaped(after), ""] if after else [])]
-
-
-def escaped(text: str) -> str:
-    """Plain text with `code` as reStructuredText."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:  # a lonely backquote
-        return re.sub(r"([\\`*_|])", r"\\\1", text)
-    pieces = [re.sub(r"([\\*_|])", r"\\\1", part) for part in parts]
-    for i in range(1, len(parts), 2):
-        code = parts[i].strip()
-        # inline literals have to stand apart from letters
-        pieces[i] = f"\\ ``{code}``\\ " if code else ""
-    return "".join(pieces)
-
-
-def _attribute_table(attributes: dict[str, Any]) -> list[str]:
-    rows = [".. list-table:: Attributes", "   :header-rows: 1", "", "   * - name", "     - type", "     - default"]
-    rows += ["     - meaning"]
-    for name, attribute in attributes.items():
-        default = "required" if attribute.required else f"``{attribute.default!r}``"
-        allowed = "" if attribute.allowed is None else f"; one of {', '.join(map(repr, sorted(attribute.allowed)))}"
-        cells = (f"``{name}``", KINDS.get(attribute.kind, attribute.kind), default, escaped(attribute.doc + allowed))
-        rows += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(cells)]
-    return ["", *rows, ""]

@@ -10,6 +10,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE))
 
 import api_pages  # noqa: E402  # beside this file
+import api_text  # noqa: E402
 
 project = "FINN"
 author = "The FINN authors"
@@ -38,5 +39,5 @@ nitpicky = False
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     api_pages.write_pages(HERE / "api")
-    app.connect("autodoc-process-docstring", api_pages.process_docstring)
-    app.connect("autodoc-process-signature", api_pages.process_signature)
+    app.connect("autodoc-process-docstring", api_text.process_docstring)
+    app.connect("autodoc-process-signature", api_text.process_signature)
