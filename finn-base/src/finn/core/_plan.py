@@ -13,7 +13,7 @@ from finn.core._control_flow import ControlFlowStep, has_custom_body
 from finn.core._steps import CustomStep, FloatTypes, NumpyStep, OrtStep, Plan, Port, Step
 from finn.core.domains import is_custom_domain
 from finn.core.errors import FinnError, ModelError
-from finn.core.index import reads, subgraphs
+from finn.core.index import has_bodies, reads
 from finn.core.model_file import tensor_bytes
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import blaming, node_levels
@@ -160,7 +160,7 @@ class _Compiler:
         return not (self.float64 or id(node) in self.exact.dtypes or self._needs_own_bodies(node))
 
     def _needs_own_bodies(self, node: NodeProto) -> bool:
-        return any(True for _ in subgraphs(node)) and (self.float64 or has_custom_body(node, is_custom_domain))
+        return has_bodies(node) and (self.float64 or has_custom_body(node, is_custom_domain))
 
     def _compile_body(self, body: ModelWrapper) -> Plan:
         return compile_plan(body, list(body.graph.node), whole=True, full=False, float64=self.float64)

@@ -39,9 +39,19 @@ def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
             yield from attribute.graphs
 
 
+def has_bodies(node: NodeProto) -> bool:
+    """Whether the node has subgraphs."""
+    return any(attribute.type in _BODIES for attribute in node.attribute)
+
+
+_BODIES = frozenset({AttributeProto.GRAPH, AttributeProto.GRAPHS})
+
+
 def reads(node: NodeProto) -> list[str]:
     """Every tensor that `node` reads: its inputs in order, then what its subgraphs capture, each once."""
     inputs = [name for name in node.input if name]
+    if not has_bodies(node):
+        return inputs
     for body in subgraphs(node):
         inputs += [name for name in captured(body) if name not in inputs]
     return inputs
@@ -130,7 +140,10 @@ class Table(Generic[T]):
 
     def get(self, name: str, trust: bool) -> T | None:
         """The first entry of this name, or None."""
-        if trust or not self._still_there(name):
+        if trust:
+            if len(self._container()) != len(self._entries):
+                self._rebuild()
+        elif not self._still_there(name):
             self.refresh(trust)
         return self._by_name.get(name)
 
@@ -181,7 +194,7 @@ class Wires(NamedTuple):
     @classmethod
     def of(cls, node: NodeProto) -> Wires:
         inputs = list(node.input)
-        has_body = any(True for _ in subgraphs(node))
+        has_body = has_bodies(node)
         wanted = reads(node) if has_body else [name for name in inputs if name]
         return cls(inputs, list(node.output), wanted, has_body)
 

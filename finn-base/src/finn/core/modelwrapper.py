@@ -82,17 +82,14 @@ class ModelWrapper(Annotations):
         self.graph.value_info.extend(infos)
 
     def _make_tables(self) -> None:
-        def graph() -> GraphProto:
-            return self._model_proto.graph
-
         by_name = operator.attrgetter("name")
-        self._links = Links(graph)
-        self._initializers: Table[TensorProto] = Table(lambda: graph().initializer, by_name)
-        self._inputs: Table[ValueInfoProto] = Table(lambda: graph().input, by_name)
-        self._outputs: Table[ValueInfoProto] = Table(lambda: graph().output, by_name)
-        self._value_infos: Table[ValueInfoProto] = Table(lambda: graph().value_info, by_name)
+        self._links = Links(lambda: self._model_proto.graph)
+        self._initializers: Table[TensorProto] = Table(lambda: self._model_proto.graph.initializer, by_name)
+        self._inputs: Table[ValueInfoProto] = Table(lambda: self._model_proto.graph.input, by_name)
+        self._outputs: Table[ValueInfoProto] = Table(lambda: self._model_proto.graph.output, by_name)
+        self._value_infos: Table[ValueInfoProto] = Table(lambda: self._model_proto.graph.value_info, by_name)
         self._annotations: Table[TensorAnnotation] = Table(
-            lambda: graph().quantization_annotation, operator.attrgetter("tensor_name")
+            lambda: self._model_proto.graph.quantization_annotation, operator.attrgetter("tensor_name")
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModelWrapper:

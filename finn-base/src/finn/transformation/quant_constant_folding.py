@@ -35,4 +35,5 @@ class FoldTransposeIntoQuantInit(Transformation):
     """
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, rewrite_with_constants(model, CONSTANT_TRANSPOSES)
+        rewrite_with_constants(model, CONSTANT_TRANSPOSES)
+        return model, False  # the rules have settled: another pass would only look again

@@ -61,9 +61,10 @@ def cleanup_model(
 
 
 def _apply(model: ModelWrapper, steps: Sequence[Transformation]) -> None:
-    """In place, and without a clean-up after each."""
-    for step in steps:
-        model.transform(step, make_deepcopy=False, cleanup=False)
+    """In place, without a clean-up after each, and with one check of the index for all."""
+    with model.trusted_index():
+        for step in steps:
+            model.transform(step, make_deepcopy=False, cleanup=False)
 
 
 def cleanup(
