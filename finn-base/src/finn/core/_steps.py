@@ -176,6 +176,7 @@ class OrtStep:
         weight = sum(map(tensor_bytes, self.constants))
         options.intra_op_num_threads = 1 if weight < _SMALL_BYTES else os.cpu_count() or 1
         options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads burn shared cores
         options.log_severity_level = 3
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
