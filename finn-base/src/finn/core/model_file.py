@@ -175,7 +175,7 @@ def save(model: ModelProto, path: Path) -> None:
         if model_bytes(model) > PROTOBUF_LIMIT_BYTES:
             _save_with_data(model, path)
         else:
-            with _replaced(path) as file:
+            with replaced(path) as file:
                 file.write(model.SerializeToString())
     except OSError as error:
         raise ModelError(f"cannot write the model: {error.strerror or error}", where=os.fspath(path)) from error
@@ -196,10 +196,10 @@ def model_bytes(model: ModelProto) -> int:
 def _save_with_data(model: ModelProto, path: Path) -> None:
     data_path = path.with_name(path.name + ".data")
     skeleton = _without_constants(model)
-    with _replaced(data_path) as data:
+    with replaced(data_path) as data:
         for tensor in model.graph.initializer:
             skeleton.graph.initializer.append(_externalised(tensor, data, data_path.name))
-    with _replaced(path) as file:
+    with replaced(path) as file:
         file.write(skeleton.SerializeToString())
 
 
@@ -236,7 +236,7 @@ def _externalised(tensor: TensorProto, data: BinaryIO, location: str) -> TensorP
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[BinaryIO]:
+def replaced(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` once the block has ended well. Links stay; devices are written to."""
     if path.exists() and not path.is_file():
         with path.open("wb") as file:

@@ -16,6 +16,7 @@ from onnx import NodeProto
 from finn.core.errors import ConfigError, FinnError
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import describe
+from finn.util.basic import get_num_default_workers
 
 
 class Transformation(ABC):
@@ -41,7 +42,7 @@ class NodeLocalTransformation(Transformation):
     uses_processes: ClassVar[bool] = False
 
     def __init__(self, num_workers: int | None = None) -> None:
-        self._num_workers = _default_workers() if num_workers is None else num_workers
+        self._num_workers = get_num_default_workers() if num_workers is None else num_workers
         if self._num_workers < 0:
             raise ConfigError(f"num_workers is {self._num_workers}", remedy="use 0 for all cores, or a positive number")
         self.ref_input_model: ModelWrapper | None = None
@@ -119,11 +120,3 @@ def _change_node(index: int) -> tuple[bytes, bool]:
     node.CopyFrom(_worker.ref_input_model.graph.node[index])
     new, again = _worker._changed(node)
     return new.SerializeToString(), again
-
-
-def _default_workers() -> int:
-    text = os.environ.get("NUM_DEFAULT_WORKERS", "1")
-    try:
-        return int(text)
-    except ValueError as error:
-        raise ConfigError(f"NUM_DEFAULT_WORKERS is '{text}'", remedy="set it to a number of workers") from error

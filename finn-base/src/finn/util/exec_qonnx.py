@@ -11,6 +11,7 @@ import numpy as np
 from onnx import helper
 
 from finn.core.errors import ConfigError, nearest
+from finn.core.model_file import replaced
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.transformation.change_batchsize import ChangeBatchSize
@@ -250,13 +251,9 @@ def _file_names(model: ModelWrapper, mode: str) -> list[tuple[str, str]]:
 
 def _save(path: Path, array: np.ndarray) -> Path:
     """Write the file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with replaced(path) as file:
             np.save(file, array)
-        temporary.replace(path)
     except OSError as error:
         raise ConfigError("cannot write an output", where=os.fspath(path), why=error.strerror or str(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

@@ -19,10 +19,10 @@ from onnx import NodeProto, helper
 
 from finn.analysis.ranges import narrowest_weight_type
 from finn.core.datatype import BaseDataType
+from finn.core.domains import GENERAL
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.general import QONNX_QUANTIZERS
 from finn.transformation.base import Transformation
-from finn.transformation.streamline.graph import CUSTOM_DOMAIN
 from finn.transformation.streamline.propagation import Propagation, attributes_of
 from finn.transformation.streamline.quantizers import Quantizer
 from finn.transformation.streamline.report import Refused, StreamlineError
@@ -111,7 +111,7 @@ class _Conversion:
         kept = NodeProto()
         kept.CopyFrom(node)
         if node.op_type in QUANTIZERS and node.op_type != "Sign":
-            kept.domain = CUSTOM_DOMAIN
+            kept.domain = GENERAL
         self.nodes.append(kept)
 
     def _constant(self, name: str, array: Array, datatype: BaseDataType | None = None) -> str:
@@ -127,7 +127,7 @@ class _Conversion:
         shape = self.model.get_tensor_shape(output)
         for i, (op_type, operand, attributes) in enumerate(steps):
             y = output if i == len(steps) - 1 else self.view.graph.fresh(f"{output}_{op_type.lower()}")
-            domain = CUSTOM_DOMAIN if op_type == "MultiThreshold" else ""
+            domain = GENERAL if op_type == "MultiThreshold" else ""
             self.nodes.append(helper.make_node(op_type, [x, operand], [y], domain=domain, **attributes))
             if shape is not None:
                 self.shapes[y] = list(shape)
@@ -223,8 +223,8 @@ class _Conversion:
         for name, datatype in self.datatypes.items():
             if name in needed or name in self.shapes:
                 model.set_tensor_datatype(name, datatype)
-        if CUSTOM_DOMAIN not in {o.domain for o in model.model.opset_import}:
-            model.model.opset_import.add(domain=CUSTOM_DOMAIN, version=1)
+        if GENERAL not in {o.domain for o in model.model.opset_import}:
+            model.model.opset_import.add(domain=GENERAL, version=1)
         unused = {t.name for t in model.graph.initializer} - needed - {o.name for o in model.graph.output}
         for i in reversed(range(len(model.graph.initializer))):
             if model.graph.initializer[i].name in unused:

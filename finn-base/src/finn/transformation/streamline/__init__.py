@@ -10,10 +10,10 @@ Networks", arXiv:1709.04060.
 
 from __future__ import annotations
 
+from finn.core.domains import GENERAL
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.general import QDQ
 from finn.transformation.base import Transformation
-from finn.transformation.streamline.graph import CUSTOM_DOMAIN
 from finn.transformation.streamline.propagation import Propagation
 from finn.transformation.streamline.report import Diagnostic, StreamlineError, StreamlineReport, TensorFact
 from finn.transformation.streamline.rules import DEFAULT, QUANTIZERS, RULES
@@ -41,8 +41,8 @@ def streamline(model: ModelWrapper, max_multithreshold_bit_width: int = 8) -> St
     fatal = [d for d in p.report.diagnostics if d.fatal]
     if fatal:
         raise StreamlineError(fatal)
-    if CUSTOM_DOMAIN not in {o.domain for o in model.model.opset_import}:
-        model.model.opset_import.add(domain=CUSTOM_DOMAIN, version=1)
+    if GENERAL not in {o.domain for o in model.model.opset_import}:
+        model.model.opset_import.add(domain=GENERAL, version=1)
     p.graph.commit(model)
     return p.report
 

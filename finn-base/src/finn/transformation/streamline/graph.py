@@ -13,12 +13,12 @@ from onnx import NodeProto, TensorProto, helper
 
 from finn.analysis.ranges import IntArray, Range, matmul_range, narrowest_weight_type, partial_sum_bound
 from finn.core.datatype import BaseDataType, DataType
+from finn.core.domains import GENERAL
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.streamline.values import Product, Shape, Source
 
 Array = npt.NDArray[Any]
 
-CUSTOM_DOMAIN = "finn.custom_op.general"
 FLOAT32_EXACT = 2.0**24
 """All integers up to this magnitude, and their sums, are exact in float32."""
 
@@ -98,7 +98,7 @@ class IntegerGraph:
         rank = len(x.dims)
         layout: dict[str, Any] = {} if rank == 2 else {"data_layout": "N" + "HWD"[: rank - 2] + "C"}
         out = self.node(
-            "MultiThreshold", inputs, name, x.shape, domain=CUSTOM_DOMAIN, out_dtype=datatype.name,
+            "MultiThreshold", inputs, name, x.shape, domain=GENERAL, out_dtype=datatype.name,
             out_scale=float(step), out_bias=float(low), **layout,
         )  # fmt: skip
         self.datatypes[out] = datatype
