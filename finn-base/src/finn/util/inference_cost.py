@@ -12,6 +12,7 @@ from typing import Any
 
 from finn.analysis import inference_cost as analysis
 from finn.core.datatype import DataType
+from finn.core.model_file import replaced
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.fold_constants import FoldConstants
 from finn.transformation.general import (
@@ -92,7 +93,8 @@ def inference_cost(
     names = ", ".join(map(repr, sorted(total["unsupported"])))
     total["unsupported"] = f"{{{names}}}" if names else "set()"
     if output_json is not None:
-        Path(output_json).write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        with replaced(Path(output_json)) as file:
+            file.write((json.dumps(result, indent=2, sort_keys=True) + "\n").encode())
     return result
 
 
