@@ -37,8 +37,8 @@ $(TOOLS): $(READY) ci/requirements-dev.txt
 test: $(TOOLS)  ## run all tests except the slow ones
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-slow: $(TOOLS)  ## run the slow tests
-	$(BIN)/pytest -m slow $(PYTEST_ARGS)
+slow: $(TOOLS)  ## run the slow tests, with newly generated examples
+	$(BIN)/pytest -m slow --hypothesis-seed=$$(date +%s) $(PYTEST_ARGS)
 
 $(QONNX)/.ready: ci/requirements-qonnx.txt
 	"$(PYTHON)" -m venv "$(QONNX)"

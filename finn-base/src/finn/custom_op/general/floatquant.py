@@ -57,7 +57,8 @@ def float_quant(
     dtype = computing_type(x)
     e, m, bias = _format(exponent_bitwidth, mantissa_bitwidth, exponent_bias)
     scale = np.asarray(scale, dtype=dtype)
-    v = (x / scale).astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what exceeds all numbers exceeds the limit of the format as well
+        v = (x / scale).astype(dtype, copy=False)
     exponent = np.frexp(v)[1] - 1  # floor(log2|v|), exactly, for every v but 0
     step = np.maximum(np.where(v == 0, 1 - bias, exponent), 1 - bias) - m
     finite = np.where(np.isfinite(v), v, dtype.type(0))
@@ -71,7 +72,8 @@ def float_quant(
         q = np.where(q < 0, dtype.type(0), q)
     exceeding = np.abs(q) > limit
     q = np.where(exceeding, np.copysign(_beyond(limit, exceeding, has_inf, has_nan, saturation), q), q)
-    return np.asarray(q * scale, dtype=result_type(x))
+    with np.errstate(over="ignore"):  # as above
+        return np.asarray(q * scale, dtype=result_type(x))
 
 
 def _format(e: Any, m: Any, bias: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
