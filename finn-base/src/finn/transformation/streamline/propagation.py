@@ -15,7 +15,7 @@ from finn.core.datatype import BaseDataType
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.streamline.graph import IntegerGraph
 from finn.transformation.streamline.quantizers import Quantizer
-from finn.transformation.streamline.report import Diagnostic, Refused, StreamlineReport, TensorFact
+from finn.transformation.streamline.report import Diagnostic, Fate, Refused, StreamlineReport, TensorFact
 from finn.transformation.streamline.thresholds import directions, float_thresholds, level, search
 from finn.transformation.streamline.values import (
     Broken,
@@ -149,7 +149,7 @@ class Propagation:
 
     def became(self, node: NodeProto, fate: str) -> None:
         """Note what became of an original node."""
-        self.report.nodes[title(node)] = fate
+        self.report.nodes[title(node)] = Fate("integer", fate)
 
     def tensor(self, name: str) -> str:
         """The tensor of the new graph with the float value of `name`: Mul, Add, and the tail as it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,13 +45,42 @@ class TensorFact:
     datatype: BaseDataType
 
 
+@dataclass(frozen=True)
+class Fate:
+    """What became of a node of the original graph.
+
+    kind : "integer" (it is computed on integers by the nodes that compute `tensors`), "folded" (it is part of the
+    scale, the thresholds or the weights that `tensors` names), "constant", "dropped" (it changes nothing, or nobody
+    sees what it changes), "host" (it computes floats; `reason` says why and `remedy` what to change).
+    """
+
+    kind: str
+    text: str
+    tensors: tuple[str, ...] = ()
+    reason: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return self.text + why + (f"; {self.remedy}" if self.remedy else "")
+
+
 @dataclass
 class StreamlineReport:
-    """tensors : by name of the original tensor; nodes : what became of each original node, or why it is on the host."""
+    """tensors : by name of the original tensor; nodes : what became of each original node, by its title.
+
+    passes : how often each rule and each optimisation did something.
+    """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     tensors: dict[str, TensorFact] = field(default_factory=dict)
-    nodes: dict[str, str] = field(default_factory=dict)
+    nodes: dict[str, Fate] = field(default_factory=dict)
+    passes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def host(self) -> dict[str, Fate]:
+        """The nodes that compute floats."""
+        return {node: fate for node, fate in self.nodes.items() if fate.kind == "host"}
 
     def __str__(self) -> str:
         notes = [f"note: {d}" for d in self.diagnostics]
