@@ -21,7 +21,7 @@ from finn.core.errors import UnsupportedError
 from finn.core.exactness import FLOAT32_LIMIT
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.general.quant import max_int, min_int
-from finn.transformation.rewrite import require
+from finn.transformation.rewrite import NoMatch, require
 
 _INTEGER = re.compile(r"(U?)INT([0-9]+)")
 ELEM_TYPES: dict[int, tuple[int, bool]] = {
@@ -103,3 +103,19 @@ def check_scale(scale: np.ndarray) -> None:
     """NoMatch unless the scale is float32, finite and positive."""
     require(scale.dtype == np.float32, f"its scale is {scale.dtype}, not float32")
     require(np.all(np.isfinite(scale)) and np.all(scale > 0), "its scale is not finite and positive")
+
+
+def scale_and_zero_point(model: ModelWrapper, scale: str, zeropt: str) -> tuple[np.ndarray, np.ndarray]:
+    """(scale, zero point as int64) of the same shape; no zero point ("") is 0. NoMatch if they are no parameters."""
+    value = constant_value(model, scale)
+    if value is None:
+        raise NoMatch(f"its scale '{scale}' is not a constant")
+    check_scale(value)
+    if not zeropt:
+        return value, np.zeros(value.shape, np.int64)
+    zero = constant_value(model, zeropt)
+    if zero is None:
+        raise NoMatch(f"its zero point '{zeropt}' is not a constant")
+    require(elem_type_of(model, zeropt) in ELEM_TYPES, "its zero point is no integer")
+    require(zero.shape == value.shape or zero.size == value.size == 1, "scale and zero point differ in shape")
+    return value, zero.astype(np.int64).reshape(value.shape)

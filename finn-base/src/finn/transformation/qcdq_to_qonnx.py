@@ -11,7 +11,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper
@@ -21,13 +21,12 @@ from finn.core.errors import UnsupportedError
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.general.quant import int_quant
 from finn.transformation._qdq import (
-    ELEM_TYPES,
-    check_scale,
     constant_value,
     elem_type_of,
     quantize_dequantize,
     quantizer_range,
     range_of,
+    scale_and_zero_point,
     zero_point_commutes,
 )
 from finn.transformation.base import Transformation
@@ -63,35 +62,26 @@ def extract_elem_type(elem_type: int, clip_range: Sequence[Any] | None = None) -
 
 
 @dataclass(frozen=True)
-class _Linear:
+class Linear:
     """A QuantizeLinear or DequantizeLinear: scale and zero point (int64) in a shape that broadcasts to the tensor."""
 
     scale: np.ndarray
     zeropt: np.ndarray
 
     @staticmethod
-    def of(model: ModelWrapper, node: NodeProto, shape: Sequence[int] | None) -> _Linear:
+    def of(model: ModelWrapper, node: NodeProto, shape: Sequence[int] | None) -> Linear:
         """shape: of the tensor that the node works on. NoMatch if the node does more than scale and shift."""
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         require(not attributes.get("block_size"), "it quantizes in blocks")
         for name in ("output_dtype", "precision") if node.op_type == "DequantizeLinear" else ("precision",):
             require(attributes.get(name, 0) in (0, TensorProto.FLOAT), f"its {name} is not float32")
-        scale = constant_value(model, node.input[1])
-        if scale is None:
-            raise NoMatch(f"its scale '{node.input[1]}' is not a constant")
-        check_scale(scale)
-        zeropt = np.zeros(scale.shape, np.int64)
-        if len(node.input) > 2 and node.input[2]:
-            value = constant_value(model, node.input[2])
-            if value is None:
-                raise NoMatch(f"its zero point '{node.input[2]}' is not a constant")
-            require(elem_type_of(model, node.input[2]) in ELEM_TYPES, "its zero point is no integer")
-            zeropt = value.astype(np.int64)
-        require(zeropt.shape == scale.shape or zeropt.size == scale.size == 1, "scale and zero point differ in shape")
+        zeropt = node.input[2] if len(node.input) > 2 else ""
+        scale, zero = scale_and_zero_point(model, node.input[1], zeropt)
         to = _broadcast_shape(scale, attributes.get("axis", 1), shape)
-        return _Linear(scale.reshape(to), zeropt.reshape(to))
+        return Linear(scale.reshape(to), zero.reshape(to))
 
-    def equals(self, other: _Linear) -> bool:
+    def equals(self, other: Linear) -> bool:
+        """Whether both map integers to the same numbers."""
         return np.array_equal(self.scale, other.scale) and np.array_equal(self.zeropt, other.zeropt)
 
 
@@ -107,7 +97,28 @@ def _broadcast_shape(scale: np.ndarray, axis: int, shape: Sequence[int] | None) 
 
 
 @dataclass(frozen=True)
-class _Quantizer:
+class Reading:
+    """A DequantizeLinear with what it reads: integers low..high (`limits`) that are made of the float tensor `x`, or
+    the integers `constant`, called `x`.
+
+    covered: the DequantizeLinear, then the nodes before that.
+    """
+
+    covered: tuple[NodeProto, ...]
+    x: str
+    constant: np.ndarray | None
+    linear: Linear
+    limits: tuple[int, int]
+
+    @property
+    def values(self) -> np.ndarray:
+        """What the DequantizeLinear makes of the constant, in float32."""
+        integers = np.clip(np.asarray(self.constant).astype(np.int64), *self.limits)
+        return np.asarray((integers - self.linear.zeropt).astype(np.float32) * self.linear.scale, np.float32)
+
+
+@dataclass(frozen=True)
+class QuantForm:
     """A Quant node to be.
 
     covered: the DequantizeLinear that it replaces, then the nodes before that; x: the tensor that it reads; value: what
@@ -133,9 +144,13 @@ class _Quantizer:
         arrays = (a for a in (self.scale, self.zeropt, self.value) if a is not None)
         return *((a.shape, a.tobytes()) for a in arrays), self.bits, self.signed, self.narrow
 
+    def insert(self, model: ModelWrapper, index: int, x: str) -> None:
+        """Put the Quant into the graph."""
+        model.insert_node(index, _quant_node(model, self, x))
 
-def _read(model: ModelWrapper, root: NodeProto) -> _Quantizer:
-    """The quantizer that ends in the DequantizeLinear `root`. NoMatch says why there is none."""
+
+def read(model: ModelWrapper, root: NodeProto) -> Reading:
+    """What the DequantizeLinear `root` and the nodes before it do. NoMatch if they make no quantizer."""
     clip = model.find_producer(root.input[0])
     clip = clip if clip is not None and clip.op_type == "Clip" and not clip.domain else None
     integers = root.input[0] if clip is None else clip.input[0]
@@ -148,22 +163,23 @@ def _read(model: ModelWrapper, root: NodeProto) -> _Quantizer:
         raise NoMatch("neither a QuantizeLinear nor a constant feeds it")
     if quantize is not None:
         shape = model.get_tensor_shape(quantize.input[0]) or shape
-    linear = _Linear.of(model, root, shape)
+    linear = Linear.of(model, root, shape)
     limits = _integer_range(model, integers, quantize, clip)
     covered = [node for node in (root, clip, source) if node is not None]
     covered += [n for node in covered for name in node.input if (n := _constant_node(model, name)) is not None]
-    if quantize is not None:
-        require(_Linear.of(model, quantize, shape).equals(linear), "the QuantizeLinear before it has other parameters")
-        return _quantizer(model, tuple(covered), quantize.input[0], linear, limits)
-    values = (np.clip(np.asarray(constant).astype(np.int64), *limits) - linear.zeropt).astype(np.float32) * linear.scale
-    return _constant_quantizer(tuple(covered), integers, linear, limits, values)
+    if quantize is None:
+        return Reading(tuple(covered), integers, constant, linear, limits)
+    require(Linear.of(model, quantize, shape).equals(linear), "the QuantizeLinear before it has other parameters")
+    kind = elem_type_of(model, quantize.input[0])
+    require(kind in (TensorProto.UNDEFINED, TensorProto.FLOAT), "what it quantizes is not float32")
+    return Reading(tuple(covered), quantize.input[0], None, linear, limits)
 
 
 def _integer_range(
     model: ModelWrapper, integers: str, quantize: NodeProto | None, clip: NodeProto | None
 ) -> tuple[int, int]:
     """The least and the greatest integer that reach the DequantizeLinear."""
-    kind = elem_type_of(model, integers) if quantize is None else _quantized_type(model, quantize)
+    kind = elem_type_of(model, integers) if quantize is None else quantized_type(model, quantize)
     try:
         low, high = range_of(kind)
     except UnsupportedError as error:
@@ -182,7 +198,8 @@ def _integer_range(
     return low, high
 
 
-def _quantized_type(model: ModelWrapper, node: NodeProto) -> int:
+def quantized_type(model: ModelWrapper, node: NodeProto) -> int:
+    """The element type that a QuantizeLinear makes."""
     if len(node.input) > 2 and node.input[2]:
         return elem_type_of(model, node.input[2])
     return next((a.i for a in node.attribute if a.name == "output_dtype" and a.i), int(TensorProto.UINT8))
@@ -193,7 +210,7 @@ def _constant_node(model: ModelWrapper, name: str) -> NodeProto | None:
     return node if node is not None and node.op_type == "Constant" else None
 
 
-def _forms(linear: _Linear, low: int, high: int) -> Iterator[tuple[np.ndarray, tuple[int, bool, bool]]]:
+def _forms(linear: Linear, low: int, high: int) -> Iterator[tuple[np.ndarray, tuple[int, bool, bool]]]:
     """(zero point, range) of the quantizers to low..high: with the zero point absorbed, if it can be, and with it."""
     first = int(linear.zeropt.reshape(-1)[0])
     if np.all(linear.zeropt == first) and (absorbed := quantizer_range(low - first, high - first)) is not None:
@@ -210,31 +227,22 @@ def _gives(
         return np.array_equal(int_quant(x, scale, zeropt, *integers, "ROUND"), values)
 
 
-def _constant_quantizer(
-    covered: tuple[NodeProto, ...], x: str, linear: _Linear, limits: tuple[int, int], values: np.ndarray
-) -> _Quantizer:
-    """The quantizer of a constant that gives `values`, which are also what it quantizes."""
-    for zeropt, integers in _forms(linear, *limits):
-        if _gives(values, values, linear.scale, zeropt, integers):
-            return _Quantizer(covered, x, values, linear.scale, zeropt, *integers, exact=True)
-    raise NoMatch(f"no quantizer to {limits[0]}..{limits[1]} gives its values in float32")
-
-
-def _quantizer(
-    model: ModelWrapper, covered: tuple[NodeProto, ...], x: str, linear: _Linear, limits: tuple[int, int]
-) -> _Quantizer:
-    require(elem_type_of(model, x) in (TensorProto.UNDEFINED, TensorProto.FLOAT), "what it quantizes is not float32")
-    constant = constant_value(model, x)
-    if constant is not None:
-        values = quantize_dequantize(constant, linear.scale, linear.zeropt, *limits)
+def quant_form(model: ModelWrapper, found: Reading) -> QuantForm:
+    """The Quant that computes the same, but for ties where it is not `exact`. NoMatch if there is none."""
+    linear, limits = found.linear, found.limits
+    constant = constant_value(model, found.x) if found.constant is None else None
+    if found.constant is None and constant is None:
         for zeropt, integers in _forms(linear, *limits):
-            if _gives(values, constant, linear.scale, zeropt, integers):
-                return _Quantizer(covered, x, None, linear.scale, zeropt, *integers, exact=True)
-        return _constant_quantizer(covered, x, linear, limits, values)
-    for zeropt, integers in _forms(linear, *limits):
-        exact = zero_point_commutes(model, x, linear.scale, zeropt)
-        return _Quantizer(covered, x, None, linear.scale, zeropt, *integers, exact)
-    raise NoMatch(f"it is clipped to {limits[0]}..{limits[1]}, which is the range of no quantizer")
+            exact = zero_point_commutes(model, found.x, linear.scale, zeropt)
+            return QuantForm(found.covered, found.x, None, linear.scale, zeropt, *integers, exact)
+        raise NoMatch(f"it is clipped to {limits[0]}..{limits[1]}, which is the range of no quantizer")
+    values = found.values if constant is None else quantize_dequantize(constant, linear.scale, linear.zeropt, *limits)
+    for x in (constant, values):  # the Quant of the values is one, too
+        for zeropt, integers in _forms(linear, *limits) if x is not None else ():
+            if _gives(values, x, linear.scale, zeropt, integers):
+                value = None if x is constant else x
+                return QuantForm(found.covered, found.x, value, linear.scale, zeropt, *integers, exact=True)
+    raise NoMatch(f"no quantizer to {limits[0]}..{limits[1]} gives its values in float32")
 
 
 # ------------------------------------------------------------------------------------------------------ transformation
@@ -260,11 +268,11 @@ class QCDQToQuant(Transformation):
             for node in model.graph.node:
                 if node.op_type == "DequantizeLinear" and not is_custom_domain(node.domain):
                     try:
-                        found.append(_read(model, node))
+                        found.append(quant_form(model, read(model, node)))
                     except NoMatch as reason:
                         self.declined[node.name or node.output[0]] = str(reason)
             self.inexact = [q.root.output[0] for q in found if not q.exact]
-            _replace(model, found)
+            replace_readings(model, found)
         if self.inexact:
             warnings.warn(
                 f"{len(self.inexact)} of {len(found)} quantizers have a zero point that Quant adds before it rounds: "
@@ -274,23 +282,42 @@ class QCDQToQuant(Transformation):
         return model, False
 
 
-def _replace(model: ModelWrapper, quantizers: Sequence[_Quantizer]) -> None:
+class Replacement(Protocol):
+    """What takes the place of a DequantizeLinear."""
+
+    @property
+    def covered(self) -> tuple[NodeProto, ...]:
+        """The DequantizeLinear, then nodes that go if nothing else reads them."""
+
+    @property
+    def x(self) -> str:
+        """The tensor that it reads."""
+
+    def signature(self) -> tuple[Any, ...]:
+        """Equal for those that compute the same from the same tensor."""
+
+    def insert(self, model: ModelWrapper, index: int, x: str) -> None:
+        """Put it into the graph, reading `x`."""
+
+
+def replace_readings(model: ModelWrapper, quantizers: Sequence[Replacement]) -> None:
+    """Put them into the graph, equal ones once, and remove what nothing reads any more."""
     if quantizers and GENERAL not in model.get_opset_imports():
         model.set_opset_import(GENERAL, 1)
     made: dict[tuple[Any, ...], str] = {}
     merged: dict[str, str] = {}
     for q in quantizers:
-        output, x = q.root.output[0], merged.get(q.x, q.x)
+        output, x = q.covered[0].output[0], merged.get(q.x, q.x)
         twin = made.setdefault((x, *q.signature()), output)
-        index = model.get_node_index(q.root) or 0
-        model.remove_node(q.root)
+        index = model.get_node_index(q.covered[0]) or 0
+        model.remove_node(q.covered[0])
         if twin != output and _may_vanish(model, output):
             merged[output] = twin
             model.replace_uses(output, twin)
             model.remove_tensors([output])
         else:
-            model.insert_node(index, _quant_node(model, q, x))
-    _remove_unread(model, [q.root for q in quantizers], [node for q in quantizers for node in q.covered[1:]])
+            q.insert(model, index, x)
+    _remove_unread(model, [q.covered[0] for q in quantizers], [node for q in quantizers for node in q.covered[1:]])
 
 
 def _may_vanish(model: ModelWrapper, output: str) -> bool:
@@ -298,7 +325,7 @@ def _may_vanish(model: ModelWrapper, output: str) -> bool:
     return not model.is_graph_output(output) and all(output in n.input for n in model.find_consumers(output))
 
 
-def _quant_node(model: ModelWrapper, q: _Quantizer, x: str) -> NodeProto:
+def _quant_node(model: ModelWrapper, q: QuantForm, x: str) -> NodeProto:
     output = q.root.output[0]
 
     def constant(what: str, value: Any) -> str:
