@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +11,21 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, TensorProto, helper
 
-from finn.analysis.ranges import IntArray, Range, matmul_range, narrowest_weight_type, partial_sum_bound
+from finn.analysis.ranges import Range
 from finn.core.datatype import BaseDataType, DataType
-from finn.core.domains import GENERAL
+from finn.core.domains import CHANNELS_LAST, GENERAL
 from finn.core.modelwrapper import ModelWrapper
-from finn.transformation.streamline.values import Product, Shape, Source
+from finn.transformation.standard_ops import opset_of
+from finn.transformation.streamline.report import Refused
+from finn.transformation.streamline.values import Shape, Source, compact, moved_range, with_rank
 
 Array = npt.NDArray[Any]
 
 FLOAT32_EXACT = 2.0**24
 """All integers up to this magnitude, and their sums, are exact in float32."""
+
+LAYOUTS = {3: "NWC", 4: "NHWC", 5: "NDHWC"}
+"""The names of tensors with the channels last, by the number of their axes."""
 
 
 @dataclass
@@ -35,6 +40,10 @@ class IntegerGraph:
     integer_nodes: set[str] = field(default_factory=set)  # by output
     outputs: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)  # tensors that became graph outputs
+    kinds: dict[str, int] = field(default_factory=dict)  # ONNX element types of tensors on the host
+    formats: dict[str, BaseDataType] = field(default_factory=dict)  # of float inputs that become integer ones
+    indices: set[str] = field(default_factory=set)  # int64 tensors
+    transposed: dict[str, tuple[Source, tuple[int, ...]]] = field(default_factory=dict)  # (of what, perm)
     magnitude: float = 0.0  # no integer or partial sum exceeds it
 
     def fresh(self, name: str) -> str:
@@ -76,19 +85,55 @@ class IntegerGraph:
             self.shapes[name] = shape
         return name
 
-    def matmul(self, x: Source, bounds: Range, weights: IntArray, name: str) -> Source:
-        """x @ weights. bounds : of x; weights : (MW, MH); name : wanted for the output."""
-        result, shape = matmul_range(bounds, weights), (*x.dims[:-1], weights.shape[1])
-        w = self.constant(f"{name}_weights", weights, narrowest_weight_type(weights))
-        out = self.node("MatMul", [x.name, w], name, shape)
-        self.datatypes[out] = result.datatype
-        self.integer_nodes.add(out)
-        self.magnitude = max(self.magnitude, partial_sum_bound(bounds, weights))
-        return Source(out, shape, result, Product(x, bounds, weights, name))
+    def integers(
+        self,
+        op_type: str,
+        inputs: Iterable[str],
+        name: str,
+        shape: Shape | None,
+        bounds: Range,
+        *,
+        domain: str = "",
+        datatype: BaseDataType | None = None,
+        **attributes: Any,
+    ) -> Source:
+        """Add a node that computes integers in `bounds`. name : wanted for its output."""
+        out = self.node(op_type, inputs, name, shape, domain=domain, **attributes)
+        self.note(out, bounds, datatype)
+        return Source(out, shape, bounds)
+
+    def note(self, tensor: str, bounds: Range, datatype: BaseDataType | None = None) -> None:
+        """A tensor of the new graph has integers in `bounds`."""
+        self.datatypes[tensor] = datatype or bounds.datatype
+        self.integer_nodes.add(tensor)
+        self.magnitude = max(self.magnitude, *(float(abs(b)) for b in bounds.span))
+
+    def transpose(self, x: Source, perm: Sequence[int]) -> Source:
+        """The transposed tensor; of a transposed tensor, the tensor itself if nothing moves in the end."""
+        perm = tuple(int(p) for p in perm)
+        origin, first = self.transposed.get(x.name, (x, tuple(range(len(perm)))))
+        whole = tuple(first[p] for p in perm)
+        if whole == tuple(range(len(perm))):
+            return origin
+        for name, (known, moves) in self.transposed.items():
+            if known.name == origin.name and moves == whole:
+                return Source(name, x.shape and tuple(x.shape[p] for p in perm), *self._moved(x, perm))
+        shape = None if x.shape is None else tuple(x.shape[p] for p in perm)
+        name = self.node("Transpose", [origin.name], f"{origin.name}_transposed", shape, perm=list(whole))
+        bounds, _, culprit = self._moved(x, perm)
+        if bounds is not None:
+            self.note(name, bounds, self.datatypes.get(x.name))
+        self.transposed[name] = (origin, whole)
+        return Source(name, shape, bounds, culprit=culprit)
+
+    @staticmethod
+    def _moved(x: Source, perm: Sequence[int]) -> tuple[Range | None, None, str]:
+        bounds = x.range and moved_range(x.range, lambda b: compact(with_rank(b, len(perm)).transpose(perm)))
+        return bounds, None, x.culprit
 
     def multithreshold(
-        self, x: Source, thresholds: Array, name: str, datatype: BaseDataType, step: int, low: int
-    ) -> str:
+        self, x: Source, thresholds: Array, name: str, datatype: BaseDataType, step: int, low: int, bounds: Range
+    ) -> Source:
         """low + step * count(x >= thresholds). thresholds : (C or 1, N), integer or float32 as x is."""
         if (thresholds == thresholds[0]).all():
             thresholds = thresholds[:1]
@@ -96,7 +141,9 @@ class IntegerGraph:
         span = DataType.spanning(int(thresholds.min()), int(thresholds.max())) if integer else None
         inputs = [x.name, self.constant(f"{name}_thresholds", thresholds, span)]
         rank = len(x.dims)
-        layout: dict[str, Any] = {} if rank == 2 else {"data_layout": "N" + "HWD"[: rank - 2] + "C"}
+        layout: dict[str, Any] = {} if rank == 2 else {"data_layout": LAYOUTS.get(rank, "")}
+        if rank not in (2, *LAYOUTS) and len(thresholds) > 1:
+            raise Refused(f"it quantizes a tensor of {rank} axes per channel", "use one scale per tensor")
         out = self.node(
             "MultiThreshold", inputs, name, x.shape, domain=GENERAL, out_dtype=datatype.name,
             out_scale=float(step), out_bias=float(low), **layout,
@@ -105,7 +152,7 @@ class IntegerGraph:
         if integer:
             self.integer_nodes.add(out)
             self.magnitude = max(self.magnitude, float(np.abs(thresholds).max()))
-        return out
+        return Source(out, x.shape, bounds)
 
     def copy(self, node: NodeProto, inputs: Iterable[str], outputs: Iterable[str] | None = None) -> tuple[str, ...]:
         """Add `node` of the original graph with other inputs."""
@@ -133,8 +180,16 @@ class IntegerGraph:
         self.outputs.add(name)
         self.renamed[tensor] = name
 
-    def commit(self, model: ModelWrapper) -> None:
-        """Replace the contents of the model's graph by this one. Outputs must have been exported."""
+    def commit(self, model: ModelWrapper, work: ModelWrapper) -> None:
+        """Replace the contents of the model's graph by this one. Outputs must have been exported.
+
+        work : the model whose nodes the new graph was made of; its operator sets become those of `model`.
+        """
+        del model.model.opset_import[:]
+        model.model.opset_import.extend(work.model.opset_import)
+        for domain, version in ((GENERAL, 1), (CHANNELS_LAST, opset_of(model))):
+            if domain not in {o.domain for o in model.model.opset_import}:
+                model.set_opset_import(domain, version)
         container: type = np.float32
         self._follow_renames()
         self.nodes = _live(self.nodes, self.outputs)
@@ -149,8 +204,10 @@ class IntegerGraph:
         graph.input.extend(inputs)
         graph.quantization_annotation.extend(annotations)
         graph.node.extend(_named(self.nodes))
+        for name, datatype in self.formats.items():
+            model.set_tensor_datatype(name, datatype)
         for name in sorted({i for n in self.nodes for i in n.input} & self.constants.keys()):
-            array = self.constants[name]
+            array = self.constants.pop(name)
             model.set_initializer(name, array.astype(container) if name in self.datatypes else array)
         self._annotate(model, container)
 
@@ -165,8 +222,12 @@ class IntegerGraph:
     def _annotate(self, model: ModelWrapper, container: type) -> None:
         used = {name for node in self.nodes for name in (*node.input, *node.output)}
         for name in sorted(used & self.shapes.keys()):
-            wide = container is np.float64 and name in self.integer_nodes - self.outputs
-            model.set_tensor_shape(name, list(self.shapes[name]), TensorProto.DOUBLE if wide else None)
+            if name in self.indices:
+                kind: int | None = TensorProto.INT64
+            else:
+                wide = container is np.float64 and name in self.integer_nodes - self.outputs
+                kind = TensorProto.DOUBLE if wide else self.kinds.get(name) or None
+            model.set_tensor_shape(name, list(self.shapes[name]), kind)
         for name in sorted(used & self.datatypes.keys()):
             model.set_tensor_datatype(name, self.datatypes[name])
 
@@ -188,7 +249,7 @@ class IntegerGraph:
             integer = self.integer_nodes.intersection(node.output)
             for i, name in enumerate(node.input):
                 wide = name in self.integer_nodes
-                if wide != bool(integer) and name and name not in self.constants:
+                if wide != bool(integer) and name and name not in self.constants and name not in self.indices:
                     node.input[i] = cast(name, TensorProto.DOUBLE if integer else TensorProto.FLOAT)
             exported = [o for o in integer & self.outputs if o in self.datatypes]
             self.nodes.append(node)

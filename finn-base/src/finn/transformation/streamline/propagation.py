@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from finn.analysis.ranges import Range
 from finn.core.datatype import BaseDataType
 from finn.core.modelwrapper import ModelWrapper
+from finn.core.numpy_ops import run_node
+from finn.transformation.standard_ops import opset_of
 from finn.transformation.streamline.graph import IntegerGraph
+from finn.transformation.streamline.options import StreamlineOptions
+from finn.transformation.streamline.quantize import quantized
 from finn.transformation.streamline.quantizers import Quantizer
+from finn.transformation.streamline.regrid import regridded
 from finn.transformation.streamline.report import Diagnostic, Fate, Refused, StreamlineReport, TensorFact
-from finn.transformation.streamline.thresholds import directions, float_thresholds, level, search
+from finn.transformation.streamline.tail import Step
 from finn.transformation.streamline.values import (
     Broken,
     Constant,
@@ -26,12 +31,13 @@ from finn.transformation.streamline.values import (
     Shape,
     Source,
     Value,
-    column,
-    reshaped,
-    steps_reshaped,
+    compact,
+    moved_range,
+    with_rank,
 )
 
 Array = npt.NDArray[Any]
+Rule = Callable[["Propagation", NodeProto], Value]
 
 
 class Silent(Exception):
@@ -53,8 +59,9 @@ def title(node: NodeProto) -> str:
 class Propagation:
     """The state of one pass over `model`, which is only read."""
 
-    def __init__(self, model: ModelWrapper, max_bits: int) -> None:
-        self.model, self.max_bits = model, max_bits
+    def __init__(self, model: ModelWrapper, options: StreamlineOptions | None = None) -> None:
+        self.model, self.options = model, options or StreamlineOptions()
+        self.opset = opset_of(model)
         self.report = StreamlineReport()
         self.readers: dict[str, list[NodeProto]] = {}
         self.producers: dict[str, NodeProto] = {}
@@ -63,31 +70,42 @@ class Propagation:
                 self.readers.setdefault(name, []).append(node)
             for name in node.output:
                 self.producers[name] = node
-        self.graph = IntegerGraph(taken=_names(model.graph))
+        self.graph = IntegerGraph(taken=_names(model))
         self.values: dict[str, Value] = {}
         self.emitted: dict[tuple[str, Shape | None], Scaled | Broken] = {}  # quantizers, by output and shape
-        for tensor in model.graph.initializer:
-            self.values[tensor.name] = Constant(numpy_helper.to_array(tensor), tensor.name)
-        for graph_input in model.graph.input:
-            if graph_input.name not in self.values:
-                self.values[graph_input.name] = self._input(graph_input.name, graph_input.type.tensor_type)
+        self.tensors: dict[str, tuple[Value, str]] = {}  # what `tensor` made of a value
+        self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
 
-    def run(self, rules: Mapping[str, Callable[[Propagation, NodeProto], Value]], default: Any) -> None:
-        """Apply the rule of each node in order. What is refused becomes a diagnostic."""
+    def run(self, rules: Mapping[str, Rule], default: Rule) -> None:
+        """Apply the rule of each node in order. What is refused stays on the host, or becomes a fatal diagnostic."""
         for node in self.model.graph.node:
             result: Value = Broken()
             try:
                 result = rules.get(node.op_type, default)(self, node)
+                self.report.passes[f"{node.op_type} propagated"] += 1
             except Refused as refusal:
-                self.refuse(refusal, node)
+                result = self._refused(node, refusal)
             except Silent:
                 pass
-            self.values[node.output[0]] = result
-            for name in node.output[1:]:
+            if node.output:
+                self.values[node.output[0]] = result
+            for name in filter(None, node.output[1:]):
                 self.values.setdefault(name, Broken())
 
+    def _refused(self, node: NodeProto, refusal: Refused) -> Value:
+        if refusal.fatal or not self.options.partial:
+            self.refuse(refusal, node)
+            return Broken()
+        try:
+            return self.host(node, refusal.reason, refusal.remedy)
+        except Silent:
+            return Broken()
+        except Refused as again:
+            self.refuse(again, node)
+            return Broken()
+
     def refuse(self, refusal: Refused, node: NodeProto | None = None) -> None:
-        """Note a diagnostic, at the node unless the refusal knows better."""
+        """Note a fatal diagnostic, at the node unless the refusal knows better."""
         where = refusal.node or (title(node) if node is not None else "")
         tensor = refusal.tensor or (node.output[0] if node is not None else "")
         self.report.diagnostics.append(Diagnostic(where, tensor, refusal.reason, refusal.remedy))
@@ -96,12 +114,20 @@ class Propagation:
 
     def value(self, name: str) -> Value:
         """What is known of a tensor."""
-        if name not in self.values:
-            raise Refused(f"nothing computes its input {name!r}", "sort the graph, or run cleanup_model", tensor=name)
-        return self.values[name]
+        if name in self.values:
+            return self.values[name]
+        if name in self.initializers:
+            return Constant(numpy_helper.to_array(self.initializers[name]), name)  # a view, not kept
+        raise Refused(
+            f"nothing computes its input {name!r}", "sort the graph, or run cleanup_model", tensor=name, fatal=True
+        )
 
     def is_constant(self, name: str) -> bool:
         return isinstance(self.value(name), Constant | QuantizedConstant)
+
+    def dynamic(self, node: NodeProto) -> list[int]:
+        """The positions of the inputs that are computed."""
+        return [i for i, name in enumerate(node.input) if name and not self.is_constant(name)]
 
     def constant(self, name: str, role: str) -> Array:
         """The array of a constant input. Refused unless it is constant and finite."""
@@ -111,7 +137,9 @@ class Propagation:
         if not isinstance(value, Constant | QuantizedConstant):
             raise Refused(f"its {role} is not constant", f"make the {role} an initializer", tensor=name)
         if value.array.dtype.kind == "f" and not np.isfinite(value.array).all():
-            raise Refused(f"its {role} contains NaN or Inf", "check the training and the export", tensor=name)
+            raise Refused(
+                f"its {role} contains NaN or Inf", "check the training and the export", tensor=name, fatal=True
+            )
         return value.array
 
     def activation(self, name: str) -> Scaled:
@@ -134,29 +162,46 @@ class Propagation:
                 "put a Quant node in front, or annotate the graph input with an integer datatype",
                 tensor=name,
             )
-        collapsed = x.collapsed()
+        collapsed = x.collapsed() or regridded(self.graph, x, name)
         if collapsed is None:
             raise Refused(
                 f"its input is not quantized: {x.operators} stands between the integers and this node",
                 "put a quantizer behind the activation function",
                 tensor=name,
             )
-        for step in x.tail:
-            self.became(step.node, f"scale and bias of {name}")
+        for step in x.tail.steps:
+            self.became(step.node, "folded", f"scale and bias of {name}", collapsed.source.name)
+        if x.collapsed() is None:
+            self.values[name] = collapsed
         return collapsed
+
+    def run_on(self, node: NodeProto, arrays: Mapping[str, Array]) -> Sequence[Array]:
+        """The outputs of a standard operator on arrays, by input; other inputs are constants."""
+        inputs = [None if not n else arrays[n] if n in arrays else self.constant(n, "parameter") for n in node.input]
+        return run_node(node, inputs, self.opset)
 
     # --- emitting ---
 
-    def became(self, node: NodeProto, fate: str) -> None:
+    def became(self, node: NodeProto, kind: str, text: str, *tensors: str, reason: str = "", remedy: str = "") -> None:
         """Note what became of an original node."""
-        self.report.nodes[title(node)] = Fate("integer", fate)
+        self.report.nodes[title(node)] = Fate(kind, text, tensors, reason, remedy)
 
     def tensor(self, name: str) -> str:
         """The tensor of the new graph with the float value of `name`: Mul, Add, and the tail as it was."""
         value = self.value(name)
-        if isinstance(value, Constant | QuantizedConstant):
+        if isinstance(value, Constant):
+            return self.graph.original(name, value.array)
+        if isinstance(value, QuantizedConstant):
             return self.graph.original(name, value.array)
         x = self.activation(name)
+        known, made = self.tensors.get(name, (None, ""))
+        if known is x:
+            return made
+        out = self._dequantized(x, name)
+        self.tensors[name] = (x, out)
+        return out
+
+    def _dequantized(self, x: Scaled, name: str) -> str:
         out, shape = x.source.name, x.source.shape
         if x.source.range is not None:
             for op_type, c, neutral in (("Mul", x.scale, 1.0), ("Add", x.bias, 0.0)):
@@ -165,63 +210,112 @@ class Propagation:
                     role = "scale" if op_type == "Mul" else "bias"
                     constant = self.graph.constant(f"{name}_{role}", np.asarray(c, np.float32))
                     out = self.graph.node(op_type, [out, constant], f"{name}_{role}d", shape)
-        for step in x.tail:
-            names = self._constants_of(step.node, step.data, step.constants, step.reshaped)
-            inputs = [out if i == step.data else names[i] for i in range(len(step.node.input))]
-            out = self.graph.copy(step.node, inputs)[0]
-            if shape is not None:
-                self.graph.shapes[out] = shape
-            self.became(step.node, "kept on the host, behind the integers" if x.source.range else "kept on the host")
+        values = [out]
+        for step in x.tail.steps:
+            values.append(self._step(step, values, shape))
+            text = "kept on the host" + (", behind the integers" if x.source.range else "")
+            self.became(step.node, "host", text, values[-1])
+        return values[-1]
+
+    def _step(self, step: Step, values: Sequence[str], shape: Shape | None) -> str:
+        make = self.graph.constant if step.reshaped else self.graph.original
+        inputs = []
+        for name, operand in zip(step.node.input, step.operands, strict=True):
+            if operand is None:
+                inputs.append("")
+            elif isinstance(operand, int):
+                inputs.append(values[operand])
+            else:
+                inputs.append(make(name, operand.astype(np.float32) if operand.dtype.kind == "f" else operand))
+        if step.op_type == "BatchNormalization" and step.reshaped:
+            return self._affine_step(step, values, shape)
+        out = self.graph.copy(step.node, inputs)[0]
+        if shape is not None:
+            self.graph.shapes[out] = shape
         return out
 
-    def _constants_of(
-        self, node: NodeProto, data: int, constants: tuple[Array | None, ...], changed: bool
-    ) -> dict[int, str]:
-        others = [i for i in range(len(node.input)) if i != data]
-        names = {}
-        for i, c in zip(others, constants, strict=True):
-            make = self.graph.constant if changed else self.graph.original
-            names[i] = "" if c is None else make(node.input[i], c.astype(np.float32))
-        return names
+    def _affine_step(self, step: Step, values: Sequence[str], shape: Shape | None) -> str:
+        a, b = step.affine([(1.0, 0.0)] * len(values)) or (1.0, 0.0)
+        out = values[step.read[0]]
+        for op_type, c in (("Mul", a), ("Add", b)):
+            constant = self.graph.constant(f"{step.node.output[0]}_{op_type.lower()}", np.asarray(c, np.float32))
+            out = self.graph.node(op_type, [out, constant], f"{step.node.output[0]}_{op_type}", shape)
+        return out
 
-    def host(self, node: NodeProto, reason: str) -> Value:
-        """Keep the node as it is, on floats. Integers may not follow behind it, unless none went in."""
+    def host(self, node: NodeProto, reason: str, remedy: str = "") -> Value:
+        """Keep the node as it is, on floats. Integers behind it begin with a quantizer, or not at all."""
         dynamic = [self.activation(n) for n in node.input if n and not self.is_constant(n)]
         culprit = next((x.source.culprit for x in dynamic if x.source.culprit), "")
         if not culprit and any(x.source.range is not None for x in dynamic):
             culprit = f"{title(node)} in front of it cannot become integer: {reason}"
         outputs = self.graph.copy(node, [self.tensor(n) if n else "" for n in node.input])
         for original, name in zip(node.output, outputs, strict=True):
-            shape = self.model.get_tensor_shape(original)
-            self.values[original] = Scaled(Source(name, None if shape is None else tuple(shape), culprit=culprit))
-        self.became(node, f"stays on the host: {reason}")
+            if original:
+                shape = self.model.get_tensor_shape(original)
+                known = None if shape is None else tuple(shape)
+                if known is not None:
+                    self.graph.shapes[name] = known
+                    self.graph.kinds[name] = self.model.get_tensor_elem_type(original)
+                self.values[original] = Scaled(Source(name, known, culprit=culprit))
+        self.became(node, "host", "stays on the host", *filter(None, outputs), reason=reason, remedy=remedy)
         return self.values[node.output[0]]
+
+    def moved(self, node: NodeProto, x: Scaled, position: int = 0) -> list[Scaled]:
+        """Copy a node that moves elements of one activation; scale, bias and tail move alike."""
+        old, outputs = x.source.dims, [o for o in node.output if o]
+        shapes = [self.model.get_tensor_shape(o) for o in outputs]
+        if any(s is None for s in shapes):
+            raise Refused("the shape of its output is not known", "run shape inference (cleanup_model)")
+        inputs = [x.source.name if i == position else n and self.tensor(n) for i, n in enumerate(node.input)]
+        names = [n for n in self.graph.copy(node, inputs) if n]
+        moves: dict[int, Sequence[Array]] = {}
+
+        def move(c: Array, which: int) -> Array:
+            if c.size == 1:
+                return c.reshape(())
+            if id(c) not in moves:
+                full = np.ascontiguousarray(np.broadcast_to(c, old))
+                moves[id(c)] = [compact(o) for o in self.run_on(node, {node.input[position]: full}) if o.ndim or o.size]
+                kept.append(c)
+            return moves[id(c)][which]
+
+        kept: list[Array] = []
+        values = []
+        for i, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+            self.graph.shapes[name] = tuple(shape or ())
+            bounds = x.source.range and moved_range(x.source.range, lambda b, i=i: move(b, i))  # type: ignore[misc]
+            if bounds is not None:
+                self.graph.note(name, bounds, self.datatype(x.source))
+            source = Source(name, tuple(shape or ()), bounds, culprit=x.source.culprit)
+            values.append(x.moved(source, lambda c, i=i: move(c, i)))  # type: ignore[misc]
+        return values
 
     def reshape(self, x: Scaled, shape: Shape) -> Scaled:
         """The same values in another shape: the Reshape is done on the integers (or the float input)."""
-        source, old = x.source, x.source.shape
-        if old is None:
-            raise Refused("the shape of its input is not known", "run shape inference (cleanup_model)")
-        tail = steps_reshaped(x.tail, old, shape)
+        source, old = x.source, x.source.dims
 
         def move(c: Array) -> Array:
-            return reshaped(c, old, shape)
+            if c.size == 1:
+                return c.reshape(())
+            if old[:1] == shape[:1]:  # the batch axis stays, so c need not be repeated along it
+                return compact(np.broadcast_to(with_rank(c, len(old)), (1, *old[1:])).reshape(1, *shape[1:]))
+            return compact(np.broadcast_to(c, old).reshape(shape))
 
         target = self.graph.constant("shape", np.array(shape, np.int64))
         name = self.graph.node("Reshape", [source.name, target], f"{source.name}_reshaped", shape)
-        if source.name in self.graph.integer_nodes:
-            self.graph.integer_nodes.add(name)
-        if source.range is not None:
-            self.graph.datatypes[name] = self.datatype(source)
-        moved = Source(name, shape, source.range and source.range.map(move), culprit=source.culprit)
-        return Scaled(moved, move(x.scale), move(x.bias), tail)
+        bounds = source.range and moved_range(source.range, move)
+        if bounds is not None:
+            self.graph.note(name, bounds, self.datatype(source))
+        return x.moved(Source(name, shape, bounds, culprit=source.culprit), move)
 
     def datatype(self, source: Source) -> BaseDataType:
         """The annotation of an integer tensor of the new graph."""
         return self.graph.datatypes.get(source.name) or self.model.get_tensor_datatype(source.name)
 
+    # --- quantizers ---
+
     def _emit(self, pending: Pending) -> Scaled | Broken:
-        """The pending quantizer as a MultiThreshold, one for all readers. If refused, go on as if it had worked."""
+        """The pending quantizer, computed once for all readers. If refused, go on as if it had worked."""
         name, shape = pending.node.output[0], pending.before.source.shape if pending.before else None
         if (name, shape) not in self.emitted:
             self.emitted[name, shape] = self._quantized_or_refused(pending)
@@ -229,155 +323,71 @@ class Propagation:
         return replace(x, tail=pending.tail) if isinstance(x, Scaled) else x
 
     def _quantized_or_refused(self, pending: Pending) -> Scaled | Broken:
-        name, q = pending.node.output[0], pending.quantizer
+        name, q, node = pending.node.output[0], pending.quantizer, pending.node
         try:
             if pending.before is not None:
-                return self.quantize(pending.before, q, pending.node)
+                return self.quantize(pending.before, q, node)
         except Refused as refusal:
-            self.refuse(refusal, pending.node)
+            if self.options.partial and not refusal.fatal and pending.before is not None:
+                return self.on_host(pending.before, q, node, refusal)
+            self.refuse(refusal, node)
         except Silent:
             pass
         shape = self.model.get_tensor_shape(name)
         return Scaled(Source(name, tuple(shape), Range.of(q.datatype)), q.scale, q.bias) if shape else Broken()
 
-    def quantize(self, x: Scaled, quantizer: Quantizer, node: NodeProto) -> Scaled:
-        """The quantizer on x as a MultiThreshold on the integers, or on the float input, that x is made of."""
-        if x.source.culprit:
-            raise Refused(x.source.culprit, "quantize in front of it, or move it behind the last layer")
-        name, channels = node.output[0], _channels(x, quantizer)
-        if x.source.range is None:
-            quantizer, thresholds = _of_floats(x, quantizer, channels)
-            bounds = Range.of(quantizer.datatype)
-        else:
-            x, quantizer, low, high = self._rising(x, quantizer, x.source.range, channels)
-            offset = _offset(x, quantizer, low, high)
-            if offset is not None:
-                self.became(node, f"nothing to do on {x.source.name}")
-                return Scaled(x.source, quantizer.scale, quantizer.bias + quantizer.scale * offset)
-            thresholds = search(lambda q: level(x, quantizer, q), low, high, quantizer.codes)
-            bounds = Range(*(level(x, quantizer, column(b))[:, 0] for b in (low, high)))
-            if quantizer.three_way_sign and (thresholds[:, 0] == thresholds[:, 1]).all():  # 0 never occurs
-                quantizer, thresholds = replace(quantizer, step=2), thresholds[:, :1]
-        out = self.graph.multithreshold(
-            x.source, thresholds, f"{name}_int", quantizer.datatype, quantizer.step, quantizer.low
-        )
-        self.became(node, f"MultiThreshold {out}")
-        for step in x.tail:
-            self.became(step.node, f"thresholds of {out}")
-        if len({*zip(bounds.low.ravel().tolist(), bounds.high.ravel().tolist(), strict=True)}) == 1:
-            bounds = bounds.map(lambda b: b.reshape(-1)[0])
-        return Scaled(Source(out, x.source.shape, bounds), quantizer.scale, quantizer.bias)
-
-    def _rising(
-        self, x: Scaled, quantizer: Quantizer, bounds: Range, channels: int
-    ) -> tuple[Scaled, Quantizer, Array, Array]:
-        """The same with levels that rise in every channel, and the bounds of its integers."""
-        low, high = (np.broadcast_to(b, channels) for b in (bounds.low, bounds.high))
-        falls = np.broadcast_to(directions(x, quantizer, low, high) < 0, channels)
-        if not falls.any() or x.source.product is None:
-            return x, _complemented(quantizer, falls), low, high
-        return self._negated(x, falls), quantizer, np.where(falls, -high, low), np.where(falls, -low, high)
-
-    def _negated(self, x: Scaled, columns: npt.NDArray[np.bool_]) -> Scaled:
-        """The same x, from a product with these columns of weights negated."""
-        product = x.source.product
-        if product is None:
-            return x
-        signs = np.where(np.broadcast_to(columns, product.weights.shape[1:]), -1, 1)
-        source = self.graph.matmul(product.x, product.bounds, product.weights * signs, product.name)
-        return replace(x, source=source, scale=x.scale * signs)
-
-    # --- the ends ---
-
-    def _input(self, name: str, tensor_type: Any) -> Value:
-        """A graph input: integer if its datatype says so, else float."""
-        dims = list(tensor_type.shape.dim)
-        shape = [d.dim_value if d.HasField("dim_value") else None for d in dims]
-        if shape[:1] == [None]:
-            note = "the batch size is dynamic; it was set to 1"
-            self.report.diagnostics.append(Diagnostic("", name, note, fatal=False))
-            shape[0] = 1
-        known = tuple(d for d in shape if d is not None)
-        datatype = self.model.get_tensor_datatype(name)
-        if not tensor_type.HasField("shape") or len(known) < len(shape):
-            self.refuse(Refused("the shape of the graph input is not static", "export with a fixed shape", tensor=name))
-        elif 0 in known:
-            self.refuse(
-                Refused(f"the graph input has shape {known}, with no elements", "export a real shape", tensor=name)
+    def quantize(self, x: Scaled, q: Quantizer, node: NodeProto) -> Scaled:
+        """The quantizer on x, from the integers, or from the float input, that x is made of."""
+        if q.bits > self.options.max_multithreshold_bit_width:
+            raise Refused(
+                f"it has {q.bits} output bits: {len(q.codes)} thresholds per channel",
+                f"use at most {self.options.max_multithreshold_bit_width} bits, or raise max_multithreshold_bit_width",
             )
+        if x.source.culprit and not self.options.partial:
+            raise Refused(x.source.culprit, "quantize in front of it, or move it behind the last layer")
+        y = quantized(self.graph, x, q, node.output[0])
+        if y.what:
+            self.became(node, "integer", f"{y.what} {y.source.name}", y.source.name)
         else:
-            self.graph.shapes[name] = known
-            return Scaled(Source(name, known, Range.of(datatype) if datatype.is_integer() else None))
-        return Broken()
+            self.became(node, "dropped", f"nothing to do on {y.source.name}", y.source.name)
+        for step in x.tail.steps:
+            self.became(step.node, "folded", f"thresholds of {y.source.name}", y.source.name)
+        return Scaled(y.source, y.scale, y.bias)
 
-    def finish(self) -> None:
-        """Connect the graph outputs."""
-        for output in self.model.graph.output:
-            try:
-                self.graph.export(self.tensor(output.name), output.name)
-            except Silent:
-                continue
-            except Refused as refusal:
-                self.refuse(refusal)
-        self._facts()
+    def on_host(self, x: Scaled, q: Quantizer, node: NodeProto, refusal: Refused) -> Scaled:
+        """The quantizer as a float operator, and its codes as integers."""
+        name = node.output[0]
+        self.values[f"{name} before"] = x
+        inputs = [self.tensor(f"{name} before"), *(self.tensor(n) for n in node.input[1:] if n)]
+        out = self.graph.copy(node, inputs)[0]
+        shape = x.source.shape
+        if shape is not None:
+            self.graph.shapes[out] = shape
+        for op_type, c, neutral in (("Sub", q.bias, 0.0), ("Div", q.scale, 1.0)):
+            if (np.asarray(c) != neutral).any():
+                constant = self.graph.constant(f"{name}_{op_type.lower()}", np.asarray(c, np.float32))
+                out = self.graph.node(op_type, [out, constant], f"{name}_{op_type}", shape)
+        # Quotients of floats: whole again
+        out = self.graph.node("Round", [out], f"{name}_int", shape)
+        bounds = Range(np.array(q.low), np.array(q.high))
+        self.graph.datatypes[out] = q.datatype
+        self.became(node, "host", "quantizes on the host", out, reason=refusal.reason, remedy=refusal.remedy)
+        return Scaled(Source(out, shape, bounds), q.scale, q.bias)
 
-    def _facts(self) -> None:
-        for name, value in self.values.items():
-            x = value.collapsed() if isinstance(value, Scaled) else None
-            if x is not None and x.source.range is not None:
-                low, high = x.source.range.low, x.source.range.high
-                integers = self.graph.renamed.get(x.source.name, x.source.name)
-                fact = TensorFact(integers, x.scale, x.bias, low, high, self.datatype(x.source))
-                self.report.tensors[name] = fact
 
-
-def _names(graph: GraphProto) -> set[str]:
+def _names(model: ModelWrapper) -> set[str]:
+    graph = model.graph
     tensors = {name for node in graph.node for name in (*node.input, *node.output)}
     return tensors.union(*({v.name for v in values} for values in (graph.input, graph.output, graph.initializer)))
 
 
-def _channels(x: Scaled, quantizer: Quantizer) -> int:
-    """1, or the last dimension if the tail or the quantizer varies along it. Refused if they vary elsewhere."""
-    last = x.source.shape[-1] if x.source.shape else 1
-    sizes = {quantizer.channels}
-    for c in (*x.arrays, quantizer.scale, quantizer.bias, *quantizer.constants):
-        sizes.add(c.size)
-        if c.size > 1 and (c.shape[-1] != c.size or c.size != last):
-            raise Refused(
-                f"a constant of shape {c.shape} varies along an axis of {x.source.shape} that is not the last",
-                "use one parameter per tensor, or per channel with the channels last",
-            )
-    return max(sizes)
-
-
-def _of_floats(x: Scaled, quantizer: Quantizer, channels: int) -> tuple[Quantizer, Array]:
-    """The quantizer, complemented where x falls, and its float32 thresholds."""
-    slopes = x.slopes()
-    if slopes is None:
-        raise Refused(f"{x.operators} on the float input is not known to be monotonic", "quantize the input first")
-    rising = _complemented(quantizer, slopes.reshape(-1) < 0)
-    return rising, float_thresholds(lambda v: level(x, rising, v), channels, rising.codes)
-
-
-def _offset(x: Scaled, quantizer: Quantizer, low: Array, high: Array) -> int | None:
-    """d, if the quantizer only adds d to integers that are quantized already; else None."""
-    span = int(high.max() - low.min()) + 1
-    if x.source.product is not None or span > 1024 or quantizer.step != 1:
-        return None
-    q = int(low.min()) + np.arange(span).reshape(1, -1)
-    added = np.unique(level(x, quantizer, q) - q)
-    return int(added[0]) if added.size == 1 else None
-
-
-def _complemented(quantizer: Quantizer, falls: npt.NDArray[np.bool_]) -> Quantizer:
-    """The same quantizer with codes counted from the other end where x falls, so that every channel rises."""
-    if not falls.any():
-        return quantizer
-    flips = falls.reshape(()) if falls.size == 1 else falls
-    ends, code_of = quantizer.low + quantizer.high, quantizer.code_of
-    return replace(
-        quantizer,
-        scale=np.where(flips, -quantizer.scale, quantizer.scale),
-        bias=quantizer.bias + np.where(flips, quantizer.scale * ends, 0.0),
-        code_of=lambda x, *c: np.where(column(falls), ends - code_of(x, *c), code_of(x, *c)),
-    )
+def facts(p: Propagation) -> dict[str, TensorFact]:
+    """Of every original tensor that is a scaled integer."""
+    found = {}
+    for name, value in p.values.items():
+        x = value.collapsed() if isinstance(value, Scaled) else None
+        if x is not None and x.source.range is not None and not name.endswith(" before"):
+            low, high = x.source.range.low, x.source.range.high
+            integers = p.graph.renamed.get(x.source.name, x.source.name)
+            found[name] = TensorFact(integers, x.scale, x.bias, low, high, p.datatype(x.source))
+    return found

@@ -98,8 +98,11 @@ class StreamlineError(FinnError):
 
 
 class Refused(Exception):
-    """Raised by a rule that cannot make its node integer. The driver adds the node and goes on."""
+    """Raised by a rule that cannot make its node integer. The driver adds the node and goes on.
 
-    def __init__(self, reason: str, remedy: str = "", *, tensor: str = "", node: str = "") -> None:
+    fatal : the node cannot stay on the host either, because the model is damaged.
+    """
+
+    def __init__(self, reason: str, remedy: str = "", *, tensor: str = "", node: str = "", fatal: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.remedy, self.tensor, self.node = reason, remedy, tensor, node
+        self.reason, self.remedy, self.tensor, self.node, self.fatal = reason, remedy, tensor, node, fatal

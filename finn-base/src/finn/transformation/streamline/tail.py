@@ -1,153 +1,242 @@
 """Elementwise operators: what a tail is made of.
 
-Each is evaluated in the precision of its input: float64 for the search of integer thresholds, float32 to repeat, bit by
-bit and in the same order, what the original graph computes from a float input.
+A tail is a directed acyclic graph of elementwise operators on one tensor. It is evaluated in the precision of its
+input: float64 for the search of integer thresholds, float32 to repeat, in the same order, what the original graph
+computes from a float input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from finn.core.numpy_ops import BATCHNORM_EPSILON
+from finn.core.numpy_ops import BATCHNORM_EPSILON, run_node
+from finn.transformation._axes import BINARY, UNARY, VARIADIC, call_of
 
 Array = npt.NDArray[Any]
-Attributes = Mapping[str, Any]
+Affine = tuple[Any, Any]
+"""(a, b) of a * x + b."""
+
+ELEMENTWISE = frozenset({*UNARY, *BINARY, *VARIADIC, "BatchNormalization"}) - {"Identity"}
+"""Operators that may be part of a tail."""
+
+RISING = frozenset({
+    "Asinh", "Atan", "Cast", "Ceil", "Clip", "Erf", "Exp", "Floor", "Log", "Max", "Min", "Relu", "Round", "Sigmoid",
+    "Sign", "Sinh", "Softplus", "Softsign", "Sqrt", "Tanh",
+})  # fmt: skip
+"""Operators that never fall, whatever their constants."""
+
+PARAMETERS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "Celu": lambda a: a.get("alpha", 1.0) > 0,
+    "Elu": lambda a: a.get("alpha", 1.0) >= 0,
+    "HardSigmoid": lambda a: a.get("alpha", 0.2) >= 0,
+    "LeakyRelu": lambda a: a.get("alpha", 0.01) >= 0,
+    "Selu": lambda a: a.get("alpha", 1.0) >= 0 and a.get("gamma", 1.0) >= 0,
+    "ThresholdedRelu": lambda a: a.get("alpha", 1.0) >= 0,
+}
+"""Whether an operator with these attributes never falls."""
 
 
-def unknown_slope(*_: Array) -> Array | None:
-    """The operator may rise and fall."""
-    return None
-
-
-def rising(*_: Array) -> Array:
-    """The operator never falls."""
-    return np.array(1.0)
-
-
-@dataclass(frozen=True)
-class Elementwise:
-    """y = apply(x, *constants).
-
-    affine : gives (a, b) of the constants if y == a * x + b.
-    slope : gives per channel +1 (never falls), -1 (never rises), 0 (constant); None if not known.
-    """
-
-    apply: Callable[..., Array]
-    affine: Callable[..., tuple[Any, Any]] | None = None
-    slope: Callable[..., Array | None] = unknown_slope
+def column(c: Any, dtype: Any = None) -> Any:
+    """One element or one per channel as (1 or C, 1), to meet rows of candidates; None stays None."""
+    return None if c is None else np.asarray(c, dtype).reshape(-1, 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A node of a tail: operator `kind` on input `data`, with the constants on the other inputs in their order.
+    """An operator of a tail. operands : for each input of `node` the number of a value of the tail (0: what enters it,
+    k: the result of step k - 1), a constant, or None where it is left out.
 
-    A constant is None where an optional input is left out. `reshaped` says that the constants are no longer those
-    that the original node names.
+    reshaped : the constants are no longer those that the node names.
     """
 
     node: NodeProto
-    data: int
-    kind: Elementwise
-    constants: tuple[Array | None, ...] = ()
+    operands: tuple[int | Array | None, ...]
+    opset: int
     reshaped: bool = field(default=False)
 
-    def affine(self) -> tuple[Array, Array] | None:
-        """(a, b) in float64 if this step is y == a * x + b."""
-        if self.kind.affine is None:
-            return None
-        a, b = self.kind.affine(*(None if c is None else c.astype(np.float64) for c in self.constants))
-        return np.asarray(a, np.float64), np.asarray(b, np.float64)
+    @property
+    def op_type(self) -> str:
+        return self.node.op_type
 
-    def slope(self) -> Array | None:
-        """The sign of the derivative per channel; None if not known."""
-        affine = self.affine()
-        return np.sign(affine[0]) if affine else self.kind.slope(*self.constants)
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        return call_of(self.node).attributes
 
+    @property
+    def constants(self) -> list[Array]:
+        return [o for o in self.operands if isinstance(o, np.ndarray)]
 
-def linear(apply: Callable[..., Array], affine: Callable[..., tuple[Any, Any]]) -> Callable[..., Elementwise]:
-    return lambda attributes, data: Elementwise(apply, affine)
+    @property
+    def read(self) -> list[int]:
+        """The values that it reads."""
+        return [o for o in self.operands if isinstance(o, int)]
 
+    def apply(self, values: Sequence[Array]) -> Array:
+        """The result for values of shape (channels or 1, n)."""
+        dtype = values[0].dtype
+        inputs = [values[o] if isinstance(o, int) else _typed(o, dtype) for o in self.operands]
+        if self.op_type == "BatchNormalization":
+            a, b = self._normalization(*inputs[1:])
+            return np.asarray(inputs[0] * a + b)
+        if self.op_type == "Cast":
+            return np.asarray(inputs[0])
+        return np.asarray(run_node(self.node, inputs, self.opset)[0])
 
-def monotone(apply: Callable[..., Array]) -> Callable[..., Elementwise]:
-    return lambda attributes, data: Elementwise(apply, slope=rising)
-
-
-def subtract(attributes: Attributes, data: int) -> Elementwise:
-    if data == 0:
-        return Elementwise(lambda x, c: x - c, lambda c: (1.0, -c))
-    return Elementwise(lambda x, c: c - x, lambda c: (-1.0, c))
-
-
-def batch_normalization(attributes: Attributes, data: int) -> Elementwise:
-    """As onnxruntime orders it: a = gamma / sqrt(var + epsilon); y = x * a + (beta - mean * a)."""
-    epsilon = attributes.get("epsilon", BATCHNORM_EPSILON)
-
-    def affine(gamma: Array, beta: Array, mean: Array, var: Array) -> tuple[Array, Array]:
+    def _normalization(self, gamma: Array, beta: Array, mean: Array, var: Array) -> Affine:
+        """As onnxruntime orders it: a = gamma / sqrt(var + epsilon); y = x * a + (beta - mean * a)."""
+        epsilon = self.attributes.get("epsilon", BATCHNORM_EPSILON)
         a = gamma / np.sqrt(var + np.asarray(epsilon, var.dtype))
         return a, beta - mean * a
 
-    def apply(x: Array, *constants: Array) -> Array:
-        a, b = affine(*constants)
-        return x * a + b
+    def affine(self, known: Sequence[Affine | None]) -> Affine | None:
+        """(a, b) of the result, given those of the values; None if it is not affine."""
+        c = [
+            known[o] if isinstance(o, int) else None if o is None else (0.0, o.astype(np.float64))
+            for o in self.operands
+        ]
+        if any(x is None for x in c) and self.op_type in AFFINE:
+            return None
+        if self.op_type == "BatchNormalization":
+            a, b = self._normalization(*(x[1] for x in c[1:] if x is not None))
+            return _times(c[0], (a, b)) if c[0] is not None else None
+        form = AFFINE.get(self.op_type)
+        return form(self, *c) if form is not None else None
 
-    return Elementwise(apply, affine)
+    def slope(self, slopes: Sequence[Any]) -> Any:
+        """The sign of the slope of the result (+1 never falls, -1 never rises, 0 constant), given those of the values.
+
+        One element, or one per channel; None if it is not known.
+        """
+        given = [slopes[i] for i in self.read]
+        if any(s is None for s in given):
+            return None
+        if len(given) == 1:
+            inner = self._factor()
+            return None if inner is None else given[0] * inner
+        if self.op_type in {"Add", "Max", "Min", "Sum"} and all(np.array_equal(s, given[0]) for s in given[1:]):
+            return given[0]
+        return None
+
+    def _factor(self) -> Any:
+        """The sign of the slope of an operator that reads one value; None if it may rise and fall."""
+        affine = self.affine([(1.0, 0.0)] * (max(self.read) + 1))
+        if affine is not None:
+            return np.sign(np.asarray(affine[0], np.float64)).reshape(-1)
+        if self.op_type == "PRelu":
+            return np.ones(1) if all((c >= 0).all() for c in self.constants) else None
+        rises = self.op_type in RISING or PARAMETERS.get(self.op_type, lambda a: False)(self.attributes)
+        return np.ones(1) if rises else None
 
 
-def clip(attributes: Attributes, data: int) -> Elementwise:
-    """Bounds are attributes up to opset 10, optional inputs since."""
-    least, most = attributes.get("min", -np.inf), attributes.get("max", np.inf)
-
-    def apply(x: Array, low: Array | None = None, high: Array | None = None) -> Array:
-        floor = np.asarray(least if low is None else low, x.dtype)
-        ceiling = np.asarray(most if high is None else high, x.dtype)
-        return np.asarray(np.minimum(np.maximum(x, floor), ceiling))
-
-    return Elementwise(apply, slope=rising)
+def _typed(c: Array | None, dtype: Any) -> Any:
+    return column(c, dtype if c is not None and c.dtype.kind == "f" else None)
 
 
-def leaky_relu(attributes: Attributes, data: int) -> Elementwise:
-    alpha = attributes.get("alpha", 0.01)
-    slope = rising if alpha >= 0 else unknown_slope
-    return Elementwise(lambda x: np.where(x < 0, np.asarray(alpha, x.dtype) * x, x), slope=slope)
+def _sum(step: Step, *terms: Affine) -> Affine:
+    return sum(a for a, _ in terms), sum(b for _, b in terms)
 
 
-def prelu(attributes: Attributes, data: int) -> Elementwise:
-    return Elementwise(
-        lambda x, slope: np.where(x < 0, slope * x, x),
-        slope=lambda slope: rising() if (slope >= 0).all() else None,
-    )
+def _difference(step: Step, x: Affine, y: Affine) -> Affine:
+    return x[0] - y[0], x[1] - y[1]
 
 
-def sigmoid(x: Array) -> Array:
-    # exp of a number <= 0 only, so that nothing overflows
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e)).astype(x.dtype)
+def _times(x: Affine, factor: Affine) -> Affine:
+    return x[0] * factor[0], x[1] * factor[0] + factor[1]
 
 
-ELEMENTWISE: dict[str, Callable[[Attributes, int], Elementwise]] = {
-    "Add": linear(lambda x, c: x + c, lambda c: (1.0, c)),
-    "Mul": linear(lambda x, c: x * c, lambda c: (c, 0.0)),
-    "Div": linear(lambda x, c: x / c, lambda c: (1.0 / c, 0.0)),
-    "Neg": linear(lambda x: -x, lambda: (-1.0, 0.0)),
-    "Sub": subtract,
-    "BatchNormalization": batch_normalization,
-    "Relu": monotone(lambda x: np.maximum(x, 0)),
-    "Clip": clip,
-    "Max": monotone(np.maximum),
-    "Min": monotone(np.minimum),
-    "LeakyRelu": leaky_relu,
-    "PRelu": prelu,
-    "Sigmoid": monotone(sigmoid),
-    "Tanh": monotone(np.tanh),
-    "Exp": monotone(np.exp),
-    "Floor": monotone(np.floor),
-    "Ceil": monotone(np.ceil),
-    "Round": monotone(np.rint),
-    "Abs": lambda attributes, data: Elementwise(np.abs),
+def _product(step: Step, x: Affine, y: Affine) -> Affine | None:
+    if len(step.read) > 1:
+        return None
+    x, y = (x, y) if isinstance(step.operands[0], int) else (y, x)
+    return x[0] * y[1], x[1] * y[1]
+
+
+def _quotient(step: Step, x: Affine, y: Affine) -> Affine | None:
+    return (x[0] / y[1], x[1] / y[1]) if step.read and not isinstance(step.operands[1], int) else None
+
+
+AFFINE: dict[str, Callable[..., Affine | None]] = {
+    "Add": _sum,
+    "Sum": _sum,
+    "Sub": _difference,
+    "Mul": _product,
+    "Div": _quotient,
+    "Neg": lambda step, x: (-x[0], -x[1]),
+    "Cast": lambda step, x: x,
+    "BatchNormalization": lambda step, *x: None,
 }
+"""(a, b) of the result from those of the operands; a constant c is (0, c)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tail:
+    """The steps in their order; the last one is the result. Without steps it is what enters."""
+
+    steps: tuple[Step, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+    @property
+    def operators(self) -> str:
+        """For messages."""
+        return " -> ".join(step.op_type for step in self.steps) or "the scale"
+
+    @property
+    def constants(self) -> list[Array]:
+        return [c for step in self.steps for c in step.constants]
+
+    def then(self, node: NodeProto, operands: Sequence[Any], opset: int) -> Tail:
+        """One operator more."""
+        return Tail((*self.steps, Step(node, tuple(operands), opset)))
+
+    def joined(self, other: Tail) -> tuple[Tail, int, int]:
+        """(steps of both, the number of the result of this one, of the other one). Both are of the same tensor."""
+        steps = list(self.steps)
+        places = {step.node.output[0]: i + 1 for i, step in enumerate(steps)}
+        moved = {0: 0}
+        for i, step in enumerate(other.steps):
+            name = step.node.output[0]
+            if name not in places:
+                operands = tuple(moved[o] if isinstance(o, int) else o for o in step.operands)
+                steps.append(replace(step, operands=operands))
+                places[name] = len(steps)
+            moved[i + 1] = places[name]
+        return Tail(tuple(steps)), len(self.steps), moved[len(other.steps)]
+
+    def evaluate(self, x: Array) -> Array:
+        """The result for x: (channels or 1, n), in the type of x."""
+        values = [x]
+        for step in self.steps:
+            values.append(step.apply(values))
+        return values[-1]
+
+    def affine(self, scale: Array, bias: Array) -> tuple[Array, Array] | None:
+        """(a, b) with tail(scale * q + bias) == a * q + b; None if there are none."""
+        known: list[Affine | None] = [(scale, bias)]
+        for step in self.steps:
+            known.append(step.affine(known))
+        last = known[-1]
+        return None if last is None else (np.asarray(last[0], np.float64), np.asarray(last[1], np.float64))
+
+    def slopes(self, entering: Array) -> Array | None:
+        """The sign of the slope per channel, given that of what enters; None if it may rise and fall."""
+        slopes: list[Any] = [entering.reshape(-1)]
+        for step in self.steps:
+            slopes.append(step.slope(slopes))
+        return None if slopes[-1] is None else np.asarray(slopes[-1])
+
+    def mapped(self, f: Callable[[Array], Array]) -> Tail:
+        """The same steps with moved constants."""
+        return Tail(tuple(_mapped(step, f) for step in self.steps))
+
+
+def _mapped(step: Step, f: Callable[[Array], Array]) -> Step:
+    operands = tuple(f(o) if isinstance(o, np.ndarray) else o for o in step.operands)
+    return replace(step, operands=operands, reshaped=step.reshaped or any(o.size > 1 for o in step.constants))

@@ -16,19 +16,33 @@ import numpy.typing as npt
 
 from finn.transformation.streamline.quantizers import Quantizer
 from finn.transformation.streamline.report import Refused
-from finn.transformation.streamline.values import Scaled, column
+from finn.transformation.streamline.tail import column
+from finn.transformation.streamline.values import Scaled
 
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
 
-ENUMERABLE = 1 << 22
+ENUMERABLE = 1 << 24
 """So many values of q, over all channels, are evaluated to see whether a tail rises or falls."""
 
 
 def level(value: Scaled, quantizer: Quantizer, q: Array) -> IntArray:
-    """The code that the original operators give to each q: (channels or 1, n)."""
+    """The code that the original operators give to each q: (channels or 1, n). Refused if they give NaN."""
     x = value.evaluate(q)
+    if np.isnan(x).any():
+        raise Refused(f"{value.operators} gives NaN for values that its input may have", "check the range of its input")
     return quantizer.code_of(x, *(column(c, x.dtype) for c in quantizer.constants))
+
+
+def levels(value: Scaled, quantizer: Quantizer, low: IntArray, high: IntArray) -> IntArray:
+    """The code of every q from low[c] on, as many as the widest channel has: (channels, n); behind high[c] its own."""
+    span = int((high - low).max()) + 1
+    if span * len(low) > ENUMERABLE:
+        raise Refused(
+            f"cannot tell whether {value.operators} is monotonic over the {span} values of its integer input",
+            "use monotonic activation functions, or fewer bits or inputs in the layer before",
+        )
+    return level(value, quantizer, np.minimum(column(low) + np.arange(span), column(high)))
 
 
 def search(level: Callable[[IntArray], IntArray], low: IntArray, high: IntArray, codes: IntArray) -> IntArray:
@@ -45,27 +59,41 @@ def search(level: Callable[[IntArray], IntArray], low: IntArray, high: IntArray,
     return found
 
 
-def directions(value: Scaled, quantizer: Quantizer, low: IntArray, high: IntArray) -> IntArray:
-    """+1 or -1 for each channel: whether the level never falls or never rises over low .. high. Else Refused."""
+def directions(value: Scaled, quantizer: Quantizer, low: IntArray, high: IntArray) -> IntArray | None:
+    """+1 or -1 for each channel: the level never falls or never rises over low .. high; None if it does both."""
     slopes = value.slopes()
     if slopes is not None:
         return np.where(slopes.reshape(-1) < 0, -1, 1)
-    span = int((high - low).max()) + 1
-    if span * len(low) > ENUMERABLE:
-        raise Refused(
-            f"cannot tell whether {value.operators} is monotonic over the {span} values of its integer input",
-            "use monotonic activation functions, or fewer bits or inputs in the layer before",
-        )
-    levels = level(value, quantizer, np.minimum(column(low) + np.arange(span), column(high)))
-    steps = np.diff(levels, axis=1)
+    steps = np.diff(levels(value, quantizer, low, high), axis=1)
     rises, falls = (steps >= 0).all(1), (steps <= 0).all(1)
     if not (rises | falls).all():
-        channel = int(np.argmin(rises | falls))
-        raise Refused(
-            f"{value.operators} and the quantizer are not monotonic in channel {channel}, so no thresholds exist",
-            "use a monotonic activation function before the quantizer",
-        )
-    return np.broadcast_to(np.where(rises, 1, -1), len(low))
+        return None
+    return np.broadcast_to(np.where(rises, 1, -1), len(steps))
+
+
+def changes(
+    value: Scaled, quantizer: Quantizer, low: IntArray, high: IntArray, most: int
+) -> tuple[IntArray, IntArray, IntArray]:
+    """(ups, downs, first) with level(q)[c] == first[c] + count(q >= ups[c]) - count(q >= downs[c]).
+
+    ups : (channels, N), downs : (channels, M), filled up with high[c] + 1. Refused if N or M exceeds `most`.
+    """
+    codes = levels(value, quantizer, low, high)
+    steps = np.diff(codes, axis=1)
+    tables = []
+    for jumps in (np.maximum(steps, 0), np.maximum(-steps, 0)):
+        count = int(jumps.sum(1).max())
+        if count > most:
+            raise Refused(
+                f"{value.operators} and the quantizer rise and fall too often ({count} steps) for thresholds",
+                "use a smoother activation function before the quantizer, or fewer bits",
+            )
+        table = np.broadcast_to(column(high) + 1, (len(codes), max(count, 1))).copy()
+        for row, channel in enumerate(jumps):
+            places = np.repeat(np.arange(1, steps.shape[1] + 1), channel)
+            table[row, : len(places)] = places + np.broadcast_to(low, len(codes))[row]
+        tables.append(table)
+    return tables[0], tables[1], codes[:, 0]
 
 
 def ordinal(x: Array) -> IntArray:

@@ -1,0 +1,159 @@
+"""Where integers begin and end: inputs and outputs of the graph, and the fates of nodes that no rule has told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import NodeProto, TensorProto, ValueInfoProto
+
+from finn.analysis.ranges import Range
+from finn.core.data_layout import is_channels_last
+from finn.core.datatype import BaseDataType, DataType
+from finn.core.errors import FinnError
+from finn.core.modelwrapper import ModelWrapper
+from finn.transformation.streamline.options import InputFormat
+from finn.transformation.streamline.propagation import Propagation, Silent, facts, title
+from finn.transformation.streamline.report import Diagnostic, Fate, Refused
+from finn.transformation.streamline.values import Broken, Scaled, Shape, Source, Value
+
+Array = npt.NDArray[Any]
+SMALL = {TensorProto.UINT8: "UINT8", TensorProto.INT8: "INT8", TensorProto.UINT16: "UINT16", TensorProto.INT16: "INT16"}
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.UNDEFINED)
+
+
+def begin(p: Propagation) -> None:
+    """The values of the graph inputs."""
+    unknown = [name for name in p.options.inputs if name and name not in {i.name for i in p.model.graph.input}]
+    if unknown:
+        raise FinnError(
+            f"the options give a format for the input '{unknown[0]}', which the graph does not have",
+            remedy=f"its inputs are {', '.join(i.name for i in p.model.graph.input)}",
+        )
+    for graph_input in p.model.graph.input:
+        if graph_input.name not in p.initializers:
+            try:
+                p.values[graph_input.name] = _input(p, graph_input)
+            except Refused as refusal:
+                p.refuse(refusal)
+                p.values[graph_input.name] = Broken()
+
+
+def _input(p: Propagation, info: ValueInfoProto) -> Value:
+    """A graph input: integer if its type, its annotation or the options say so, else float."""
+    name, shape, elem = info.name, _static_shape(p, info), info.type.tensor_type.elem_type
+    datatype = p.model.get_tensor_datatype(name)
+    if elem in SMALL and not datatype.is_integer():
+        datatype = DataType[SMALL[elem]]
+    p.graph.shapes[name] = shape
+    given = p.options.inputs.get(name, p.options.inputs.get("") if elem in FLOATS else None)
+    if given is not None and not datatype.is_integer():
+        return _formatted(p, name, shape, given)
+    if not datatype.is_integer() or elem in (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL):
+        return Scaled(Source(name, shape))
+    bounds = Range.of(datatype)
+    if elem in FLOATS:
+        return Scaled(Source(name, shape, bounds))
+    cast = p.graph.integers("Cast", [name], f"{name}_integers", shape, bounds, datatype=datatype, to=TensorProto.FLOAT)
+    return Scaled(cast)
+
+
+def _static_shape(p: Propagation, info: ValueInfoProto) -> Shape:
+    kind, name = info.type.tensor_type, info.name
+    shape = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
+    if shape[:1] == [None]:
+        note = "the batch size is dynamic; it was set to 1"
+        p.report.diagnostics.append(Diagnostic("", name, note, fatal=False))
+        shape[0] = 1
+    known = tuple(d for d in shape if d is not None)
+    if not kind.HasField("shape") or len(known) < len(shape):
+        raise Refused("the shape of the graph input is not static", "export with a fixed shape", tensor=name)
+    if 0 in known:
+        raise Refused(f"the graph input has shape {known}, with no elements", "export a real shape", tensor=name)
+    return known
+
+
+def _formatted(p: Propagation, name: str, shape: Shape, given: InputFormat) -> Scaled:
+    """The float input x as integers k: x == (k * scale - mean) / std."""
+    datatype = _datatype(name, given)
+    scale, mean, std = (_per_channel(p, name, shape, c) for c in (given.scale, given.mean, given.std))
+    if not (np.isfinite(scale).all() and np.isfinite(mean).all() and np.isfinite(std).all() and (std != 0).all()):
+        raise FinnError(f"the format of input '{name}' is not finite", remedy="give finite numbers, and std != 0")
+    p.graph.datatypes[name] = datatype
+    p.graph.formats[name] = datatype
+    return Scaled(Source(name, shape, Range.of(datatype)), scale / std, -mean / std)
+
+
+def _datatype(name: str, given: InputFormat) -> BaseDataType:
+    datatype = DataType[given.datatype]
+    if not datatype.is_integer():
+        raise FinnError(
+            f"the format of input '{name}' has datatype {given.datatype}, which is no integer", remedy="use e.g. UINT8"
+        )
+    return datatype
+
+
+def _per_channel(p: Propagation, name: str, shape: Shape, numbers: float | tuple[float, ...]) -> Array:
+    c = np.asarray(numbers, np.float64)
+    if c.size == 1:
+        return c.reshape(())
+    layout = p.model.get_tensor_layout(name) or []
+    axis = len(shape) - 1 if len(shape) < 3 or (len(layout) == len(shape) and is_channels_last(layout)) else 1
+    if c.ndim != 1 or shape[axis] != c.size:
+        raise FinnError(
+            f"the format of input '{name}' has {c.size} numbers for {shape[axis]} channels",
+            where=f"input '{name}' of shape {list(shape)}",
+            remedy="give one number, or one per channel",
+        )
+    return c.reshape(-1, *[1] * (len(shape) - 1 - axis))
+
+
+def finish(p: Propagation) -> None:
+    """Connect the graph outputs, and say what became of every node."""
+    for output in p.model.graph.output:
+        try:
+            p.graph.export(_output(p, output.name), output.name)
+        except Silent:
+            continue
+        except Refused as refusal:
+            p.refuse(refusal)
+    p.report.tensors.update(facts(p))
+
+
+def _output(p: Propagation, name: str) -> str:
+    if p.options.dequantize or p.is_constant(name):
+        return p.tensor(name)
+    x = p.activation(name)
+    collapsed = x.collapsed()
+    if collapsed is None or x.source.range is None:
+        return p.tensor(name)
+    for step in x.tail.steps:
+        p.became(step.node, "folded", f"scale and bias of {name}, which the graph does not compute", x.source.name)
+    p.values[name] = collapsed
+    return collapsed.source.name
+
+
+def tell_others(p: Propagation, original: ModelWrapper) -> None:
+    """Fates of nodes of the original graph that changed their name, were constant, or that nobody reads."""
+    by_output = {output: node for node in p.model.graph.node for output in node.output}
+    constant = {t.name for t in original.graph.initializer}
+    nodes: dict[str, Fate] = {}
+    for node in original.graph.node:
+        if node.op_type == "Constant" or (node.input and all(not n or n in constant for n in node.input)):
+            constant.update(node.output)
+        nodes[title(node)] = _fate(p, node, by_output, all(o in constant for o in node.output))
+    p.report.nodes = nodes
+
+
+def _fate(p: Propagation, node: NodeProto, by_output: dict[str, NodeProto], constant: bool) -> Fate:
+    known = p.report.nodes.get(title(node))
+    if known is not None:
+        return known
+    for output in node.output:
+        for name in (output, f"{output}_channels_last"):
+            if name in by_output and title(by_output[name]) in p.report.nodes:
+                return p.report.nodes[title(by_output[name])]
+    if constant:
+        return Fate("folded", "integer weights, or a constant")
+    return Fate("dropped", "nobody reads what it computes")

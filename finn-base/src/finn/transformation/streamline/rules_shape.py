@@ -1,0 +1,188 @@
+"""Operators that move elements: what moves is the integers; scale, bias and tail move with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import NodeProto
+
+from finn.analysis.ranges import Range
+from finn.transformation.streamline.propagation import Propagation, attributes_of
+from finn.transformation.streamline.regrid import whole
+from finn.transformation.streamline.report import Refused
+from finn.transformation.streamline.rules_linear import filled
+from finn.transformation.streamline.values import (
+    Constant,
+    Pending,
+    QuantizedConstant,
+    Scaled,
+    Shape,
+    Source,
+    Value,
+    compact,
+    shape_of,
+    with_rank,
+)
+
+Array = npt.NDArray[Any]
+MOVES = ("DepthToSpace", "Expand", "Resize", "Slice", "SpaceToDepth", "Split", "Tile", "Upsample")
+"""Operators that copy elements of input 0 from place to place."""
+
+
+def _target(p: Propagation, node: NodeProto, old: Shape) -> Shape:
+    """The output shape of a shape-changing node."""
+    out = p.run_on(node, {node.input[0]: np.empty(old, np.bool_)})[0]
+    return tuple(out.shape)
+
+
+def reshape(p: Propagation, node: NodeProto) -> Value:
+    """Shapes change in front of a quantizer, where the graph input mostly is."""
+    value, old = p.value(node.input[0]), shape_of(p.value(node.input[0]))
+    if isinstance(value, QuantizedConstant):
+        return _constant(p, node, value)
+    if old is None:
+        raise Refused("the shape of its input is not known", "run shape inference (cleanup_model)")
+    new = _target(p, node, old)
+    if new == old:
+        p.became(node, "dropped", "it changes nothing")
+        return value
+    p.became(node, "integer", "Reshape of the integers")
+    if isinstance(value, Pending) and value.before is not None and value.quantizer.per_tensor and not value.tail:
+        before = p.reshape(value.before, new)
+        if all(c.size == 1 or c.size == c.shape[-1] for c in before.arrays):
+            return replace(value, before=before)
+    return p.reshape(p.activation(node.input[0]), new)
+
+
+def _constant(p: Propagation, node: NodeProto, value: QuantizedConstant) -> QuantizedConstant:
+    """Quantized weights, moved."""
+    full = np.broadcast_to(value.scale, value.integers.shape)
+    integers, scale = (p.run_on(node, {node.input[0]: a})[0] for a in (value.integers, full))
+    p.became(node, "folded", "integer weights")
+    small = compact(scale)
+    return QuantizedConstant(integers, with_rank(small, integers.ndim))
+
+
+def transpose(p: Propagation, node: NodeProto) -> Value:
+    """Transposes of transposes cancel."""
+    value, perm = p.value(node.input[0]), attributes_of(node).get("perm")
+    if isinstance(value, QuantizedConstant):
+        p.became(node, "folded", "integer weights")
+        return QuantizedConstant(value.integers.transpose(perm), value.scale.transpose(perm))
+    x = p.activation(node.input[0])
+    rank = len(x.source.dims)
+    perm = list(range(rank))[::-1] if perm is None else list(perm)
+    if perm == sorted(perm):
+        p.became(node, "dropped", "it changes nothing")
+        return value
+    source = p.graph.transpose(x.source, perm)
+    p.became(node, "integer" if source.range else "host", f"Transpose {source.name}", source.name)
+    return x.moved(source, lambda c: compact(with_rank(c, rank).transpose(perm)))
+
+
+def moved(p: Propagation, node: NodeProto) -> Value:
+    """Slice, Split, Resize to the nearest and their kin."""
+    value = p.value(node.input[0])
+    if isinstance(value, QuantizedConstant) and len(node.output) == 1:
+        return _constant(p, node, value)
+    attributes = attributes_of(node)
+    if node.op_type in {"Resize", "Upsample"} and attributes.get("mode", "nearest") != "nearest":
+        raise Refused(f"it interpolates (mode {attributes['mode']})", "use mode nearest, or quantize behind it")
+    x = p.activation(node.input[0])
+    parts = p.moved(node, x)
+    names = [part.source.name for part in parts]
+    kind = "integer" if x.source.range is not None else "host"
+    p.became(node, kind, f"{node.op_type} {', '.join(names)}", *names)
+    for name, part in zip([o for o in node.output if o], parts, strict=True):
+        p.values[name] = part
+    return parts[0]
+
+
+def gather(p: Propagation, node: NodeProto) -> Value:
+    """Constant indices choose among elements; computed ones choose rows of a constant table."""
+    table, indices = node.input
+    if p.is_constant(indices) and not p.is_constant(table):
+        return moved(p, node)
+    if not p.is_constant(table) or p.is_constant(indices):
+        raise Refused("neither its data nor its indices are constant", "use constant indices")
+    value, axis = p.value(table), attributes_of(node).get("axis", 0)
+    array = p.constant(table, "table")
+    if not isinstance(value, QuantizedConstant):
+        if (array != np.rint(array)).any():
+            raise Refused("its table is not quantized", "put a Quant node on the table", tensor=table)
+        value = QuantizedConstant(array.astype(np.int64), np.ones((1,) * array.ndim))
+    rank = value.integers.ndim
+    axis %= rank
+    if value.scale.shape[axis] > 1:
+        raise Refused("the scale of its table varies over the entries", "use one scale per table", tensor=table)
+    x, shape = p.activation(indices), p.model.get_tensor_shape(node.output[0])
+    if shape is None or x.tail:
+        raise Refused("its indices are computed", "give the indices as an input of the graph")
+    p.graph.indices.add(x.source.name)
+    from finn.analysis.ranges import narrowest_weight_type
+
+    name = p.graph.constant(f"{table}_int", value.integers.astype(np.int64), narrowest_weight_type(value.integers))
+    bounds = Range(np.array(int(value.integers.min())), np.array(int(value.integers.max())))
+    source = p.graph.integers("Gather", [name, x.source.name], f"{node.output[0]}_int", tuple(shape), bounds, axis=axis)
+    p.became(node, "integer", f"Gather {source.name}", source.name)
+    scale = value.scale.reshape(*value.scale.shape[:axis], *([1] * len(x.source.dims)), *value.scale.shape[axis + 1 :])
+    return Scaled(source, compact(scale))
+
+
+def pad(p: Propagation, node: NodeProto) -> Value:
+    """The integer that means the value that it pads with."""
+    attributes = attributes_of(node)
+    if attributes.get("mode", "constant") != "constant":
+        return moved(p, node)
+    x = p.scaled_integer(node.input[0])
+    pads, value = attributes.get("pads"), float(attributes.get("value", 0.0))
+    if len(node.input) > 1:
+        pads = p.constant(node.input[1], "pads").tolist()
+    if len(node.input) > 2 and node.input[2]:
+        value = p.constant(node.input[2], "value").item()
+    rank = len(x.source.dims)
+    if pads is None or len(pads) != 2 * rank or min(pads) < 0 or (len(node.input) > 3 and node.input[3]):
+        raise Refused("it cuts, or pads some axes only", "use Slice to cut, and pads for all axes")
+    filler = whole((value - x.bias) / x.scale) if x.scale.all() else None
+    if filler is None or compact(filler).size > 1:
+        raise Refused(
+            f"the {value:g} that it pads with is not one integer at the scale of its input",
+            "quantize behind it, or pad with a multiple of the scale",
+        )
+    if any(
+        with_rank(compact(c), rank).shape[a] > 1
+        for c in (x.scale, x.bias)
+        for a in range(rank)
+        if pads[a] or pads[a + rank]
+    ):
+        raise Refused("the scale of its input varies along an axis that it pads", "use one scale per tensor")
+    y = filled(p, x, [int(n) for n in pads], int(compact(filler)), node.output[0])
+    bounds = y.source.bounds
+    if any(
+        with_rank(compact(np.asarray(bounds.low)), rank).shape[a] > 1 for a in range(rank) if pads[a] or pads[a + rank]
+    ):
+        low, high = bounds.span
+        y = replace(y, source=replace(y.source, range=Range(np.array(low), np.array(high))))
+    p.became(node, "integer", f"Pad {y.source.name}", y.source.name)
+    return y
+
+
+def identity(p: Propagation, node: NodeProto) -> Value:
+    p.became(node, "dropped", "it changes nothing")
+    return p.value(node.input[0])
+
+
+def shape_value(p: Propagation, node: NodeProto) -> Value:
+    """Shapes are static here."""
+    shape = shape_of(p.value(node.input[0]))
+    if shape is None:
+        raise Refused("the shape of its input is not known", "run shape inference (cleanup_model)")
+    p.became(node, "constant", "the shape is static")
+    attributes = attributes_of(node)
+    return Constant(np.array(shape[attributes.get("start", 0) : attributes.get("end")], np.int64), node.output[0])
+
+
+__all__ = ["MOVES", "Source", "gather", "identity", "moved", "pad", "reshape", "shape_value", "transpose"]
