@@ -10,10 +10,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
-from finn.transformation.streamline import Streamline, StreamlineError, streamline
+from finn.transformation.streamline import Streamline, StreamlineError, StreamlineOptions, streamline
 
 from .reference import Net  # noqa: TID252 - test helpers are no installed package
 
+STRICT = StreamlineOptions(partial=False)
 HOST = " in front of it cannot become integer: "
 
 
@@ -237,7 +238,7 @@ def test_refusal_names_node_tensor_reason_and_remedy(net: Callable[[], Net], mes
     model = static(net())
     before = model.model.SerializeToString()
     with pytest.raises(StreamlineError) as caught:
-        streamline(model)
+        streamline(model, STRICT)
     assert [str(d) for d in caught.value.diagnostics] == [message]
     assert message in str(caught.value)
     assert model.model.SerializeToString() == before
@@ -246,7 +247,7 @@ def test_refusal_names_node_tensor_reason_and_remedy(net: Callable[[], Net], mes
 def test_all_problems_are_told_at_once() -> None:
     net = quantized().add("MatMul", [[0.5], [0.25]]).quant(1.0, 4).add("MatMul", [[0.5]]).quant(1.0, 9)
     with pytest.raises(StreamlineError, match="3 problems") as caught:
-        net.model().transform(Streamline())
+        net.model().transform(Streamline(STRICT))
     assert [d.node for d in caught.value.diagnostics] == ["MatMul_1 (MatMul)", "MatMul_3 (MatMul)", "Quant_4 (Quant)"]
 
 

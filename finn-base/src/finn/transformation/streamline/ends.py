@@ -53,6 +53,7 @@ def _input(p: Propagation, info: ValueInfoProto) -> Value:
     if not datatype.is_integer() or elem in (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL):
         return Scaled(Source(name, shape))
     bounds = Range.of(datatype)
+    p.graph.datatypes[name] = datatype
     if elem in FLOATS:
         return Scaled(Source(name, shape, bounds))
     cast = p.graph.integers("Cast", [name], f"{name}_integers", shape, bounds, datatype=datatype, to=TensorProto.FLOAT)

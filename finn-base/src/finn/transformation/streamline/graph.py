@@ -197,9 +197,9 @@ class IntegerGraph:
             container = np.float64
             self._compute_in_double()
         graph = model.graph
-        static = {tensor.name for tensor in graph.initializer}  # listed as inputs too by some exporters
-        inputs = [i for i in graph.input if i.name not in static]
-        annotations = [q for q in graph.quantization_annotation if q.tensor_name in {i.name for i in inputs}]
+        static = {tensor.name for tensor in work.graph.initializer}  # listed as inputs too by some exporters
+        inputs = [i for i in work.graph.input if i.name not in static]
+        annotations = [q for q in work.graph.quantization_annotation if q.tensor_name in {i.name for i in inputs}]
         del graph.node[:], graph.initializer[:], graph.value_info[:], graph.quantization_annotation[:], graph.input[:]
         graph.input.extend(inputs)
         graph.quantization_annotation.extend(annotations)

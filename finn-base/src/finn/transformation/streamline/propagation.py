@@ -17,7 +17,7 @@ from finn.core.numpy_ops import run_node
 from finn.transformation.standard_ops import opset_of
 from finn.transformation.streamline.graph import IntegerGraph
 from finn.transformation.streamline.options import StreamlineOptions
-from finn.transformation.streamline.quantize import quantized
+from finn.transformation.streamline.quantize import quantized, varying_axis
 from finn.transformation.streamline.quantizers import Quantizer
 from finn.transformation.streamline.regrid import regridded
 from finn.transformation.streamline.report import Diagnostic, Fate, Refused, StreamlineReport, TensorFact
@@ -33,10 +33,14 @@ from finn.transformation.streamline.values import (
     Value,
     compact,
     moved_range,
+    reshaped,
     with_rank,
 )
 
 Array = npt.NDArray[Any]
+LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+"""Operators that may not stay on the host if the whole network is to be integer."""
+
 Rule = Callable[["Propagation", NodeProto], Value]
 
 
@@ -93,7 +97,7 @@ class Propagation:
                 self.values.setdefault(name, Broken())
 
     def _refused(self, node: NodeProto, refusal: Refused) -> Value:
-        if refusal.fatal or not self.options.partial:
+        if refusal.fatal or (not self.options.partial and node.op_type in LAYERS):
             self.refuse(refusal, node)
             return Broken()
         try:
@@ -295,11 +299,7 @@ class Propagation:
         source, old = x.source, x.source.dims
 
         def move(c: Array) -> Array:
-            if c.size == 1:
-                return c.reshape(())
-            if old[:1] == shape[:1]:  # the batch axis stays, so c need not be repeated along it
-                return compact(np.broadcast_to(with_rank(c, len(old)), (1, *old[1:])).reshape(1, *shape[1:]))
-            return compact(np.broadcast_to(c, old).reshape(shape))
+            return reshaped(c, old, shape)
 
         target = self.graph.constant("shape", np.array(shape, np.int64))
         name = self.graph.node("Reshape", [source.name, target], f"{source.name}_reshaped", shape)
@@ -345,6 +345,9 @@ class Propagation:
             )
         if x.source.culprit and not self.options.partial:
             raise Refused(x.source.culprit, "quantize in front of it, or move it behind the last layer")
+        axis = varying_axis(x, q)
+        if axis is not None:
+            return self._quantize_along(x, q, node, axis)
         y = quantized(self.graph, x, q, node.output[0])
         if y.what:
             self.became(node, "integer", f"{y.what} {y.source.name}", y.source.name)
@@ -353,6 +356,24 @@ class Propagation:
         for step in x.tail.steps:
             self.became(step.node, "folded", f"thresholds of {y.source.name}", y.source.name)
         return Scaled(y.source, y.scale, y.bias)
+
+    def _quantize_along(self, x: Scaled, q: Quantizer, node: NodeProto, axis: int) -> Scaled:
+        """The quantizer on x with the channels on another axis than the last: between two Transposes."""
+        rank = len(x.source.dims)
+        perm = [a for a in range(rank) if a != axis] + [axis]
+
+        def move(c: Array, moves: Sequence[int] = perm) -> Array:
+            return compact(with_rank(c, rank).transpose(moves))
+
+        inner = x.moved(self.graph.transpose(x.source, perm), move)
+        constants = tuple(move(c) for c in q.constants)
+        y = self.quantize(inner, replace(q, scale=move(q.scale), bias=move(q.bias), constants=constants), node)
+        back = [int(a) for a in np.argsort(perm)]
+        return y.moved(self.graph.transpose(y.source, back), lambda c: move(c, back))
+
+    def quantize_channels(self, x: Scaled, q: Quantizer, node: NodeProto, axis: int) -> Scaled:
+        """A quantizer that itself distinguishes the channels on this axis."""
+        return self.quantize(x, q, node) if axis == len(x.source.dims) - 1 else self._quantize_along(x, q, node, axis)
 
     def on_host(self, x: Scaled, q: Quantizer, node: NodeProto, refusal: Refused) -> Scaled:
         """The quantizer as a float operator, and its codes as integers."""

@@ -23,7 +23,7 @@ from finn.transformation.streamline.thresholds import (
     levels,
     search,
 )
-from finn.transformation.streamline.values import Array, Scaled, Source
+from finn.transformation.streamline.values import Array, Scaled, Source, compact, with_rank
 
 TABLE = 4096
 """Look-up tables have at most so many entries, over all channels."""
@@ -51,6 +51,14 @@ def channels_of(x: Scaled, q: Quantizer) -> int:
                 "use one parameter per tensor, or per channel with the channels last",
             )
     return max(sizes)
+
+
+def varying_axis(x: Scaled, q: Quantizer) -> int | None:
+    """The one axis but the last along which tail or quantizer vary; None if there is none, or if there are several."""
+    rank = len(x.source.shape or ())
+    arrays = [with_rank(compact(c), rank) for c in (*x.arrays, q.scale, q.bias, *q.constants) if c.ndim <= rank]
+    axes = {axis for c in arrays for axis, n in enumerate(c.shape) if n > 1}
+    return axes.pop() if len(axes) == 1 and axes != {rank - 1} else None
 
 
 def quantized(graph: IntegerGraph, x: Scaled, q: Quantizer, name: str) -> Quantized:

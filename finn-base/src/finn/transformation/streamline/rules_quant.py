@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
+from finn.core.data_layout import channel_axis
 from finn.core.datatype import DataType
 from finn.custom_op.general.intquant import resolve_rounding_mode
 from finn.custom_op.general.trunc import trunc_v1, trunc_v2
@@ -23,7 +24,6 @@ from finn.transformation.streamline.values import (
     QuantizedConstant,
     Scaled,
     Value,
-    shape_of,
 )
 
 Array = npt.NDArray[Any]
@@ -64,14 +64,9 @@ def read_multithreshold(p: Propagation, node: NodeProto) -> Quantizer:
     if not isinstance(thresholds, Constant) or np.isnan(thresholds.array).any():
         p.constant(node.input[1], "threshold matrix")  # says what is wrong
     table = np.asarray(thresholds.array)  # type: ignore[union-attr]
-    scale, layout = attributes.get("out_scale", 1.0), attributes.get("data_layout", "NCHW")
+    scale = attributes.get("out_scale", 1.0)
     if scale == 0 or not np.isfinite(scale):
         raise Refused(f"its out_scale is {scale}", "use a finite out_scale other than 0", fatal=True)
-    shape = shape_of(p.value(node.input[0]))
-    if len(table) > 1 and shape is not None and len(shape) > 2 and not layout.endswith("C"):
-        raise Refused(
-            f"its channels are not on the last axis (data_layout {layout})", "convert the model to channels last"
-        )
     return multithreshold(table, scale, attributes.get("out_bias", 0.0))
 
 
@@ -95,7 +90,13 @@ def quantizer(p: Propagation, node: NodeProto) -> Value:
         before = p.activation(node.input[0])
     except Silent:
         before = None
+    if before is not None and q.channels > 1:  # the axis of the channels is said by the node
+        return p.quantize_channels(before, q, node, _channel_axis(node, len(before.source.dims)))
     return Pending(before, q, node)
+
+
+def _channel_axis(node: NodeProto, rank: int) -> int:
+    return channel_axis(attributes_of(node).get("data_layout", "NCHW"), rank)
 
 
 def quantized_constant(array: Array, q: Quantizer) -> QuantizedConstant:

@@ -23,6 +23,7 @@ from finn.transformation.streamline.values import (
     Source,
     Value,
     compact,
+    reshaped,
     shape_of,
     with_rank,
 )
@@ -50,10 +51,10 @@ def reshape(p: Propagation, node: NodeProto) -> Value:
         p.became(node, "dropped", "it changes nothing")
         return value
     p.became(node, "integer", "Reshape of the integers")
-    if isinstance(value, Pending) and value.before is not None and value.quantizer.per_tensor and not value.tail:
+    if isinstance(value, Pending) and value.before is not None and value.quantizer.per_tensor:
         before = p.reshape(value.before, new)
         if all(c.size == 1 or c.size == c.shape[-1] for c in before.arrays):
-            return replace(value, before=before)
+            return replace(value, before=before, tail=value.tail.mapped(lambda c: reshaped(c, old, new)))
     return p.reshape(p.activation(node.input[0]), new)
 
 

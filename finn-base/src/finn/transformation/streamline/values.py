@@ -39,6 +39,15 @@ def with_rank(c: Array, rank: int) -> Array:
     return c.reshape((1,) * (rank - c.ndim) + c.shape)
 
 
+def reshaped(c: Array, old: Shape, new: Shape) -> Array:
+    """The array `c`, which broadcasts to a tensor of shape `old`, for the tensor reshaped to `new`."""
+    if c.size == 1:
+        return c.reshape(())
+    if old[:1] == new[:1]:  # the batch axis stays, so c need not be repeated along it
+        return compact(np.broadcast_to(with_rank(c, len(old)), (1, *old[1:])).reshape(1, *new[1:]))
+    return compact(np.broadcast_to(c, old).reshape(new))
+
+
 def is_uniform(c: Array) -> bool:
     return bool(c.size and (c == c.reshape(-1)[0]).all())
 
