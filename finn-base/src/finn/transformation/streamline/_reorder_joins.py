@@ -18,7 +18,7 @@ from finn.transformation.base import Transformation
 from finn.transformation.constants import annotated
 from finn.transformation.rewrite import Call, NoMatch, TensorRef, op, require
 from finn.transformation.rewrite._editing import Editor
-from finn.transformation.streamline._reorder_linear import LINEAR, as_scalar
+from finn.transformation.streamline._reorder_linear import LINEAR
 
 ELEMENTWISE = ("Add", "Div", "Max", "Mean", "Min", "Mul", "Sub", "Sum")
 
@@ -166,10 +166,10 @@ def _affine_past_concat(concat: Call, calls: Sequence[Call]) -> Call:
 def _along(x: TensorRef, value: np.ndarray, rank: int) -> np.ndarray:
     """The constant with as many axes as x. NoMatch if it may enlarge x."""
     require(value.ndim <= rank == x.rank, "the constant has more axes than the tensor")
-    full = value.reshape((1,) * (rank - value.ndim) + value.shape)
-    fits = all(length in (1, dim) for length, dim in zip(full.shape, x.shape or (), strict=True))
+    shape: tuple[int, ...] = (1,) * (rank - value.ndim) + value.shape
+    fits = all(length in (1, dim) for length, dim in zip(shape, x.shape or (), strict=True))
     require(fits, f"a constant of shape {value.shape} may enlarge '{x.name}'")
-    return full
+    return value.reshape(shape)
 
 
 Equation = Callable[[Call, Sequence[Call]], Call]
@@ -218,11 +218,9 @@ class MoveScalarLinearPastSplit(MovePastSplit):
         if node.op_type not in LINEAR:
             return False
         try:
-            x, s, _ = _split_operands(_named(model, node))
-            as_scalar(s, x)
+            x, _, value = _split_operands(_named(model, node))
+            require(value.size == 1 and value.ndim <= x.rank, "this is no scalar")
         except NoMatch:
-            return False
-        if s.value is None or s.value.size != 1:
             return False
         parts = [_like_tensor(model, name) if name else "" for name in split.output]
         _distribute(model, node, split, list(node.input).index(x.name), parts)

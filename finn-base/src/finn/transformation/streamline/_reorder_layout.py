@@ -83,7 +83,7 @@ def move_transpose_past_arithmetic(x: TensorRef, a: TensorRef, t: Call, f: Call)
 
 
 @rule(
-    op.any_of("Div", "Sub")(a, _T).named("f"),
+    op.any_of("Div", "Max", "Min", "Sub")(a, _T).named("f"),
     shapes="a:c,1,1 x:n,h,k,c | a:n,1,1,1 x:n,c,h,k | a: x:n,c,h | a:c,n,1 x:n,c,h",
     attributes=_PERMS,
 )
