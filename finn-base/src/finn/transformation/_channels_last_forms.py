@@ -24,7 +24,7 @@ def _around(f: Call, x: TensorRef, *others: Any, **attributes: Any) -> Call:
     """transpose(f_channels_last(transpose(x), others))"""
     require(x.rank in (3, 4, 5), "only for 1-D, 2-D and 3-D images")
     last = annotated(op.Transpose(x, perm=to_last(x.rank)), x.datatype)
-    inner = Call(f.op, (last, *others), attributes, CHANNELS_LAST)
+    inner = Call(f.op, (last, *others), attributes, CHANNELS_LAST, name=f.name)
     typed = inner if f.result is None else annotated(inner, f.result.datatype)
     return op.Transpose(typed, perm=to_first(x.rank))
 

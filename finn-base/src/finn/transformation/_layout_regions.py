@@ -18,6 +18,7 @@ from finn.core.domains import CHANNELS_LAST
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation._axes import Axes, Operand, call_of, moved_call
 from finn.transformation._layout_rules import inverse, perm_of, to_first, to_last
+from finn.transformation.general import SortGraph
 from finn.transformation.rewrite import Call, NoMatch, TensorRef
 from finn.transformation.standard_ops import opset_of
 
@@ -301,7 +302,7 @@ def _copied(model: ModelWrapper, node: NodeProto, reader: NodeProto) -> str:
 
 def merge_transposes(model: ModelWrapper) -> bool:
     """One Transpose for all that transpose a tensor in the same way; Transposes that nobody reads go."""
-    changed = False
+    changed = unsorted = False
     with model.trusted_index():
         found = [(node, perm) for node in model.graph.node if (perm := node_perm(model, node)) is not None]
         outer = [model.is_graph_output(node.output[0]) for node, _ in found]
@@ -312,10 +313,13 @@ def merge_transposes(model: ModelWrapper) -> bool:
         for node, perm in found:
             first = kept.setdefault((node.input[0], tuple(perm)), node)
             if first is not node:
+                unsorted = unsorted or model.is_graph_output(first.output[0])  # it may stand behind the readers
                 model.replace_uses(node.output[0], first.output[0])
         for (node, _), is_output in zip(found[::-1], outer[::-1], strict=True):
             if not is_output and not model.find_consumers(node.output[0]):
                 model.remove_node(node)
                 model.remove_tensors([node.output[0]])
                 changed = True
+    if unsorted:
+        SortGraph().apply(model)
     return changed

@@ -36,7 +36,7 @@ def average_pool_to_conv(x: TensorRef, f: Call) -> Call:
         x, ones, group=channels, kernel_shape=kernel, strides=list(window.strides), dilations=list(window.dilations),
         pads=[*window.begins, *window.ends],
     )  # fmt: skip
-    return op.Div(total, np.array(size, np.float32))
+    return op.Div(replace(total, name=f.name), np.array(size, np.float32))
 
 
 AVERAGE_POOLS: tuple[Rule, ...] = (average_pool_to_conv,)

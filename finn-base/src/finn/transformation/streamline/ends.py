@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -137,24 +138,34 @@ def _output(p: Propagation, name: str) -> str:
 
 def tell_others(p: Propagation, original: ModelWrapper) -> None:
     """Fates of nodes of the original graph that changed their name, were constant, or that nobody reads."""
-    by_output = {output: node for node in p.model.graph.node for output in node.output}
+    by_name: dict[str, Fate] = {}
+    for node in p.model.graph.node:
+        fate = p.report.nodes.get(title(node))
+        if fate is not None:
+            by_name |= dict.fromkeys((node.name, *node.output), fate)
     constant = {t.name for t in original.graph.initializer}
     nodes: dict[str, Fate] = {}
     for node in original.graph.node:
         if node.op_type == "Constant" or (node.input and all(not n or n in constant for n in node.input)):
             constant.update(node.output)
-        nodes[title(node)] = _fate(p, node, by_output, all(o in constant for o in node.output))
+        nodes[title(node)] = by_name.get(node.name or node.output[0]) or _untold(
+            all(o in constant for o in node.output)
+        )
     p.report.nodes = nodes
 
 
-def _fate(p: Propagation, node: NodeProto, by_output: dict[str, NodeProto], constant: bool) -> Fate:
-    known = p.report.nodes.get(title(node))
-    if known is not None:
-        return known
-    for output in node.output:
-        for name in (output, f"{output}_channels_last"):
-            if name in by_output and title(by_output[name]) in p.report.nodes:
-                return p.report.nodes[title(by_output[name])]
+def _current(p: Propagation, fate: Fate) -> Fate:
+    """The fate with the names that the tensors have in the end."""
+    text, tensors = fate.text, fate.tensors
+    for made in (p.graph.superseded, p.graph.renamed):
+        for name in tensors:
+            text = " ".join(made.get(word, word) for word in text.split(" "))
+            tensors = tuple(made.get(t, t) if t == name else t for t in tensors)
+    return replace(fate, text=text, tensors=tensors)
+
+
+def _untold(constant: bool) -> Fate:
+    """Of a node that no rule met."""
     if constant:
         return Fate("folded", "integer weights, or a constant")
     return Fate("dropped", "nobody reads what it computes")

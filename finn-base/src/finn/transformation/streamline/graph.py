@@ -44,6 +44,7 @@ class IntegerGraph:
     formats: dict[str, BaseDataType] = field(default_factory=dict)  # of float inputs that become integer ones
     indices: set[str] = field(default_factory=set)  # int64 tensors
     transposed: dict[str, tuple[Source, tuple[int, ...]]] = field(default_factory=dict)  # (of what, perm)
+    superseded: dict[str, str] = field(default_factory=dict)  # tensors that were made once more, with other weights
     magnitude: float = 0.0  # no integer or partial sum exceeds it
 
     def fresh(self, name: str) -> str:
@@ -170,6 +171,7 @@ class IntegerGraph:
         if producer is None or any(tensor in n.input for n in self.nodes) or tensor in self.outputs:
             self.nodes.append(helper.make_node("Identity", [tensor], [name]))
         else:
+            self.renamed[tensor] = name
             producer.output[list(producer.output).index(tensor)] = name
             if tensor in self.integer_nodes:
                 self.integer_nodes.add(name)
@@ -178,7 +180,6 @@ class IntegerGraph:
         if tensor in self.shapes:
             self.shapes[name] = self.shapes[tensor]
         self.outputs.add(name)
-        self.renamed[tensor] = name
 
     def commit(self, model: ModelWrapper, work: ModelWrapper) -> None:
         """Replace the contents of the model's graph by this one. Outputs must have been exported.

@@ -42,6 +42,8 @@ def streamline(model: ModelWrapper, options: StreamlineOptions | None = None) ->
 def prepared(model: ModelWrapper) -> ModelWrapper:
     """A copy with QONNX quantizers only, and with the channels last."""
     work = ModelWrapper(model.model, make_deepcopy=True)
+    for node in work.graph.node:
+        node.name = node.name or next(filter(None, node.output), "")
     work = InferShapes().apply(work)[0]
     rewrite_with_constants(work, AVERAGE_POOLS)
     return ConvertToChannelsLastAndClean().apply(work)[0]

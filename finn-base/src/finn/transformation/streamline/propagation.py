@@ -38,7 +38,9 @@ from finn.transformation.streamline.values import (
 )
 
 Array = npt.NDArray[Any]
-LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+LAYERS = frozenset({
+    "BipolarQuant", "Conv", "ConvTranspose", "FloatQuant", "Gemm", "IntQuant", "MatMul", "MultiThreshold", "Quant", "Trunc",
+})  # fmt: skip
 """Operators that may not stay on the host if the whole network is to be integer."""
 
 Rule = Callable[["Propagation", NodeProto], Value]
@@ -355,7 +357,7 @@ class Propagation:
             self.became(node, "dropped", f"nothing to do on {y.source.name}", y.source.name)
         for step in x.tail.steps:
             self.became(step.node, "folded", f"thresholds of {y.source.name}", y.source.name)
-        return Scaled(y.source, y.scale, y.bias)
+        return Scaled(y.source, compact(np.asarray(y.scale)), compact(np.asarray(y.bias)))
 
     def _quantize_along(self, x: Scaled, q: Quantizer, node: NodeProto, axis: int) -> Scaled:
         """The quantizer on x with the channels on another axis than the last: between two Transposes."""
@@ -410,5 +412,6 @@ def facts(p: Propagation) -> dict[str, TensorFact]:
         if x is not None and x.source.range is not None and not name.endswith(" before"):
             low, high = x.source.range.low, x.source.range.high
             integers = p.graph.renamed.get(x.source.name, x.source.name)
-            found[name] = TensorFact(integers, x.scale, x.bias, low, high, p.datatype(x.source))
+            scale, bias = (compact(np.asarray(c, np.float64)) for c in (x.scale, x.bias))
+            found[name] = TensorFact(integers, scale, bias, low, high, p.datatype(x.source))
     return found

@@ -43,7 +43,9 @@ def channels_of(x: Scaled, q: Quantizer) -> int:
     """1, or the last dimension if the tail or the quantizer varies along it. Refused if they vary elsewhere."""
     last = x.source.shape[-1] if x.source.shape else 1
     sizes = {q.channels}
-    for c in (*x.arrays, q.scale, q.bias, *q.constants):
+    if x.source.range is not None and compact(x.source.range.low).shape[-1:] == (last,):
+        sizes.add(last)
+    for c in map(compact, (x.scale, x.bias, *x.tail.constants, q.scale, q.bias, *q.constants)):
         sizes.add(c.size)
         if c.size > 1 and (c.shape[-1] != c.size or c.size != last):
             raise Refused(
@@ -56,7 +58,8 @@ def channels_of(x: Scaled, q: Quantizer) -> int:
 def varying_axis(x: Scaled, q: Quantizer) -> int | None:
     """The one axis but the last along which tail or quantizer vary; None if there is none, or if there are several."""
     rank = len(x.source.shape or ())
-    arrays = [with_rank(compact(c), rank) for c in (*x.arrays, q.scale, q.bias, *q.constants) if c.ndim <= rank]
+    constants = (x.scale, x.bias, *x.tail.constants, q.scale, q.bias, *q.constants)
+    arrays = [with_rank(c, rank) for c in map(compact, constants) if c.ndim <= rank]
     axes = {axis for c in arrays for axis, n in enumerate(c.shape) if n > 1}
     return axes.pop() if len(axes) == 1 and axes != {rank - 1} else None
 
@@ -76,7 +79,7 @@ def quantized(graph: IntegerGraph, x: Scaled, q: Quantizer, name: str) -> Quanti
         return _not_monotonic(graph, x, q, low, high, name)
     falls = np.broadcast_to(rises < 0, channels)
     if falls.any() and x.source.rescaled is not None:
-        x, low, high = negated(x, falls), np.where(falls, -high, low), np.where(falls, -low, high)
+        x, low, high = negated(graph, x, falls), np.where(falls, -high, low), np.where(falls, -low, high)
     else:
         q = complemented(q, falls)
     offset = _offset(x, q, low, high)
@@ -95,12 +98,14 @@ def _ends(bounds: Range) -> tuple[IntArray, IntArray]:
     return np.array([low]), np.array([high])
 
 
-def negated(x: Scaled, channels: npt.NDArray[np.bool_]) -> Scaled:
+def negated(graph: IntegerGraph, x: Scaled, channels: npt.NDArray[np.bool_]) -> Scaled:
     """The same x, from a layer with the weights of these output channels negated."""
     if x.source.rescaled is None:
         return x
     signs = np.where(np.broadcast_to(channels, x.source.dims[-1:]), -1, 1)
-    return replace(x, source=x.source.rescaled(signs), scale=x.scale * signs)
+    source = x.source.rescaled(signs)
+    graph.superseded[x.source.name] = source.name
+    return replace(x, source=source, scale=x.scale * signs)
 
 
 def complemented(q: Quantizer, falls: npt.NDArray[np.bool_]) -> Quantizer:

@@ -67,7 +67,7 @@ def quant(scale: Array, zero_point: Array, bits: int, *, signed: bool, narrow: b
     try:
         rounded = resolve_rounding_mode(rounding_mode)
     except FinnError as error:
-        raise Refused(error.what, error.remedy) from error
+        raise Refused(error.what, error.remedy, fatal=True) from error
     low, high = min_int(signed, narrow, bits), max_int(signed, narrow, bits)
 
     shift = _free_shift(low, high, zero_point)

@@ -8,7 +8,15 @@ from finn.core.numpy_ops import run_node
 from finn.transformation.streamline.propagation import Propagation, Rule, Silent
 from finn.transformation.streamline.report import Refused
 from finn.transformation.streamline.rules_join import concat, elementwise
-from finn.transformation.streamline.rules_linear import conv, conv_transpose, gemm, matmul, max_pool, reduced
+from finn.transformation.streamline.rules_linear import (
+    average_pool,
+    conv,
+    conv_transpose,
+    gemm,
+    matmul,
+    max_pool,
+    reduced,
+)
 from finn.transformation.streamline.rules_quant import QUANTIZERS, quantized_constant, quantizer, trunc
 from finn.transformation.streamline.rules_select import select
 from finn.transformation.streamline.rules_shape import (
@@ -70,6 +78,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(MOVES, fold(moved)),
     **dict.fromkeys(("MaxPool", "MaxPoolNHWC"), fold(max_pool)),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "GlobalAveragePool"), fold(reduced)),
+    "AveragePool": fold(average_pool),
     "Concat": fold(concat),
     "Conv": fold(conv),
     "ConvTranspose": fold(conv_transpose),

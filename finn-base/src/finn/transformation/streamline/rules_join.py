@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from finn.analysis.ranges import Range
 from finn.transformation.streamline import layers
 from finn.transformation.streamline.propagation import Propagation, Silent, attributes_of, title
 from finn.transformation.streamline.regrid import whole
@@ -205,7 +204,7 @@ def concat(p: Propagation, node: NodeProto) -> Value:
         ]
         return compact(np.concatenate(wide, axis))
 
-    bounds = Range(*(beside([np.asarray(b) for b in ends]) for ends in _ends(parts)))
+    bounds = layers.simplified(*(beside(ends) for ends in _ends(parts)))
     shape = list(parts[0].source.dims)
     shape[axis] = sum(v.source.dims[axis] for v in parts)
     inputs = [v.source.name for v in parts]

@@ -88,16 +88,18 @@ def linear(p: Propagation, node: NodeProto, position: int, w: Weights, alpha: fl
     x = p.scaled_integer(node.input[position])
     if x.source.dims[-1:] != w.integers.shape[:1]:
         raise Refused(f"its input of shape {x.source.shape} does not fit weights of shape {w.integers.shape}")
-    size = w.integers.shape[0]
-    base, multipliers = aligned(per_input(x.scale, x.source) * w.row)
+    outer, inner = np.ones(()), compact(x.scale)
+    if inner.size > 1 and inner.shape[-1] == 1:  # it does not vary along the axis of the sums
+        outer, inner = inner, np.ones(1)
+    base, multipliers = aligned(per_input(inner, x.source) * w.row)
     integers = w.integers if multipliers.ndim == 0 else w.integers * multipliers.reshape(-1, 1)
     bias = np.zeros(())
     if x.bias.any():
-        bias = np.broadcast_to(per_input(x.bias, x.source) * w.row, size) @ w.integers * w.column * alpha
+        b = np.broadcast_to(x.bias, (*x.bias.shape[:-1], w.integers.shape[0]))
+        bias = compact((b * w.row) @ w.integers * w.column * alpha)
     source = layers.matmul(p.graph, x.source, integers, f"{node.output[0]}_int")
     p.became(node, "integer", f"MatMul {source.name}", source.name)
-    scale = base * w.column * alpha
-    return Scaled(source, scale[0] if scale.size == 1 else scale, bias)
+    return Scaled(source, compact(outer * base * w.column * alpha), bias)
 
 
 def matmul(p: Propagation, node: NodeProto) -> Value:
@@ -377,7 +379,7 @@ def rising(p: Propagation, name: str) -> Scaled:
     if falls.size > 1 and falls.size != x.source.dims[-1]:
         raise Refused("its input falls along an axis that is not the last", "use positive scales", tensor=name)
     if x.source.rescaled is not None:
-        return negated(x, falls)
+        return negated(p.graph, x, falls)
     signs = np.where(falls, -1, 1)
     signs = signs.reshape(()) if signs.size == 1 else signs
     source = layers.with_constant(p.graph, "Mul", x.source, signs, f"{name}_rising")
@@ -408,7 +410,7 @@ def reduced(p: Propagation, node: NodeProto) -> Value:
     axes = attributes.get("axes")
     if len(node.input) > 1 and node.input[1]:
         axes = p.constant(node.input[1], "axes").tolist()
-    if node.op_type == "GlobalAveragePool":
+    if node.op_type in {"AveragePool", "GlobalAveragePool"}:
         axes = list(range(2, rank))
     if axes is None:
         if attributes.get("noop_with_empty_axes"):
@@ -437,6 +439,18 @@ def reduced(p: Propagation, node: NodeProto) -> Value:
     p.became(node, "integer", f"ReduceSum {source.name}", source.name)
     parts = 1 if node.op_type == "ReduceSum" else count
     return Scaled(source, drop(x.scale) / parts, drop(x.bias) * (count / parts))
+
+
+def average_pool(p: Propagation, node: NodeProto) -> Value:
+    """One window, the whole image; others are convolutions by now, see `average_pool`."""
+    attributes, shape = attributes_of(node), p.model.get_tensor_shape(node.input[0]) or []
+    plain = attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID") and not any(attributes.get("pads", ()))
+    if not plain or list(shape[2:]) != list(attributes["kernel_shape"]):
+        raise Refused(
+            "its windows at the border of the image have different sizes (ceil_mode, or count_include_pad=0 with pads)",
+            "use count_include_pad=1 and no ceil_mode, or no padding",
+        )
+    return reduced(p, node)
 
 
 def _of_axes(b: Array, rank: int, axes: Sequence[int], keep: bool, f: Any) -> Array:

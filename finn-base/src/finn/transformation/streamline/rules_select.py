@@ -21,7 +21,7 @@ def select(p: Propagation, node: NodeProto) -> Value:
     attributes, name = attributes_of(node), node.input[0]
     k = p.constant(node.input[1], "k") if len(node.input) > 1 else np.array(attributes.get("k", 1))
     producer = p.producers.get(name)
-    softmax = producer is not None and producer.op_type in {"Softmax", "LogSoftmax"} and k.max() == 1
+    softmax = producer is not None and k.max() == 1 and _same_order(p, producer, node)
     if producer is not None and softmax:
         name = producer.input[0]
     x = p.activation(name)
@@ -44,6 +44,16 @@ def select(p: Propagation, node: NodeProto) -> Value:
             replace(x.source, name=new, range=None, rescaled=None, shape=known, culprit=culprit)
         )
     return p.values[node.output[0]]
+
+
+def _same_order(p: Propagation, producer: NodeProto, node: NodeProto) -> bool:
+    """Whether the producer is a Softmax along the axis of which `node` selects."""
+    if producer.op_type not in {"Softmax", "LogSoftmax"}:
+        return False
+    rank = len(p.model.get_tensor_shape(node.input[0]) or ())
+    axis = attributes_of(producer).get("axis", -1 if p.opset >= 13 else 1)
+    selected = attributes_of(node).get("axis", -1 if node.op_type == "TopK" else 0)
+    return rank > 0 and axis % rank == selected % rank and (p.opset >= 13 or axis % rank == rank - 1)
 
 
 def _not_selectable(p: Propagation, node: NodeProto, attributes: dict[str, Any], x: Scaled) -> str:

@@ -44,7 +44,10 @@ PARAMETERS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 
 def column(c: Any, dtype: Any = None) -> Any:
     """One element or one per channel as (1 or C, 1), to meet rows of candidates; None stays None."""
-    return None if c is None else np.asarray(c, dtype).reshape(-1, 1)
+    if c is None:
+        return None
+    flat = np.asarray(c, dtype).reshape(-1, 1)
+    return flat[:1] if len(flat) > 1 and (flat == flat[0]).all() else flat
 
 
 @dataclass(frozen=True, eq=False)

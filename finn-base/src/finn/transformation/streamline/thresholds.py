@@ -29,7 +29,10 @@ ENUMERABLE = 1 << 24
 def level(value: Scaled, quantizer: Quantizer, q: Array) -> IntArray:
     """The code that the original operators give to each q: (channels or 1, n). Refused if they give NaN."""
     x = value.evaluate(q)
-    if np.isnan(x).any():
+    unknown = np.isnan(x)
+    if unknown.any() and value.source.range is None:  # numbers so large that the tail overflows
+        x = np.where(unknown, value.evaluate(np.zeros_like(q[:, :1])), x)
+    elif unknown.any():
         raise Refused(f"{value.operators} gives NaN for values that its input may have", "check the range of its input")
     return quantizer.code_of(x, *(column(c, x.dtype) for c in quantizer.constants))
 
