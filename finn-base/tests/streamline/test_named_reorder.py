@@ -344,7 +344,8 @@ def window(g: Graph) -> dict[str, Any]:
     padding = g.choose(
         {"pads": [g.int(0, k - 1) for k in kernel * 2]}, {"auto_pad": "SAME_UPPER"}, {"auto_pad": "SAME_LOWER"}
     )
-    return {"kernel_shape": kernel, "strides": [g.int(1, 2), g.int(1, 2)], **padding}
+    strides = [g.int(1, min(k, 2)) for k in kernel]  # longer ones than the kernel let onnxruntime pad by less than 0
+    return {"kernel_shape": kernel, "strides": strides, **padding}
 
 
 def pool_then_last(g: Graph) -> str:
