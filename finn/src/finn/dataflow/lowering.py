@@ -169,7 +169,7 @@ def lower(model: ModelWrapper, standalone_thresholds: bool = False) -> LoweringR
             fired["topk_to_label_select"] += _lower_topk(model, node)
     model.set_opset_import(DOMAIN, 1)
     model.transform(GiveUniqueNodeNames(), make_deepcopy=False)
-    host = {n.name: _reason(model, n) for n in model.graph.node if n.domain != DOMAIN}
+    host = staying(model)
     if not fired.total():
         reasons = "; ".join(f"{name}: {why}" for name, why in host.items()) or "the graph is empty"
         raise DataflowError(
@@ -177,6 +177,11 @@ def lower(model: ModelWrapper, standalone_thresholds: bool = False) -> LoweringR
             remedy="quantize weights and activations, and annotate integer inputs with their data type",
         )  # fmt: skip
     return LoweringReport(fired, host)
+
+
+def staying(model: ModelWrapper) -> dict[str, str]:
+    """Why each node that is no layer is none, by its name."""
+    return {n.name: _reason(model, n) for n in model.graph.node if n.domain != DOMAIN}
 
 
 def _lower_topk(model: ModelWrapper, node: NodeProto) -> bool:
