@@ -148,9 +148,9 @@ def tell_others(p: Propagation, original: ModelWrapper) -> None:
     for node in original.graph.node:
         if node.op_type == "Constant" or (node.input and all(not n or n in constant for n in node.input)):
             constant.update(node.output)
-        nodes[title(node)] = by_name.get(node.name or node.output[0]) or _untold(
-            all(o in constant for o in node.output)
-        )
+        known = [by_name[name] for name in (node.name, *node.output) if name in by_name]
+        constant_now = all(output in constant for output in node.output)
+        nodes[title(node)] = _current(p, known[0]) if known else _untold(constant_now)
     p.report.nodes = nodes
 
 

@@ -181,10 +181,11 @@ class IntegerGraph:
             self.shapes[name] = self.shapes[tensor]
         self.outputs.add(name)
 
-    def commit(self, model: ModelWrapper, work: ModelWrapper) -> None:
+    def commit(self, model: ModelWrapper, work: ModelWrapper, static: set[str]) -> None:
         """Replace the contents of the model's graph by this one. Outputs must have been exported.
 
-        work : the model whose nodes the new graph was made of; its operator sets become those of `model`.
+        work : the model whose nodes the new graph was made of; its operator sets and inputs become those of `model`,
+        but for the inputs in `static`, which are constant.
         """
         del model.model.opset_import[:]
         model.model.opset_import.extend(work.model.opset_import)
@@ -198,7 +199,6 @@ class IntegerGraph:
             container = np.float64
             self._compute_in_double()
         graph = model.graph
-        static = {tensor.name for tensor in work.graph.initializer}  # listed as inputs too by some exporters
         inputs = [i for i in work.graph.input if i.name not in static]
         annotations = [q for q in work.graph.quantization_annotation if q.tensor_name in {i.name for i in inputs}]
         del graph.node[:], graph.initializer[:], graph.value_info[:], graph.quantization_annotation[:], graph.input[:]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from onnx import TensorProto
+
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.channels_last import ConvertToChannelsLastAndClean
 from finn.transformation.constants import rewrite_with_constants
@@ -12,6 +14,7 @@ from finn.transformation.streamline.options import StreamlineOptions
 from finn.transformation.streamline.propagation import Propagation
 from finn.transformation.streamline.report import Diagnostic, StreamlineError, StreamlineReport
 from finn.transformation.streamline.rules import DEFAULT, QUANTIZERS, RULES
+from finn.transformation.streamline.workspace import workspace
 
 
 def streamline(model: ModelWrapper, options: StreamlineOptions | None = None) -> StreamlineReport:
@@ -24,10 +27,10 @@ def streamline(model: ModelWrapper, options: StreamlineOptions | None = None) ->
     report says why. Raises StreamlineError with all diagnostics if nothing is quantized, if the model is damaged, or,
     with `options.partial` off, if anything but the ends stays on the host; the model is then as it was.
     """
-    work = prepared(model)
+    work, weights = prepared(model)
     if not _has_quantizers(work, options or StreamlineOptions()):
         raise StreamlineError([Diagnostic("", "", "nothing is quantized", "train and export with quantizers (QONNX)")])
-    p = Propagation(work, options)
+    p = Propagation(work, options, weights)
     begin(p)
     p.run(RULES, DEFAULT)
     finish(p)
@@ -35,18 +38,16 @@ def streamline(model: ModelWrapper, options: StreamlineOptions | None = None) ->
     if fatal:
         raise StreamlineError(fatal)
     tell_others(p, model)
-    p.graph.commit(model, work)
+    p.graph.commit(model, work, set(p.initializers))
     return p.report
 
 
-def prepared(model: ModelWrapper) -> ModelWrapper:
-    """A copy with QONNX quantizers only, and with the channels last."""
-    work = ModelWrapper(model.model, make_deepcopy=True)
-    for node in work.graph.node:
-        node.name = node.name or next(filter(None, node.output), "")
+def prepared(model: ModelWrapper) -> tuple[ModelWrapper, dict[str, TensorProto]]:
+    """A copy with QONNX quantizers only, and with the channels last; and the weights that it does not contain."""
+    work, weights = workspace(model)
     work = InferShapes().apply(work)[0]
     rewrite_with_constants(work, AVERAGE_POOLS)
-    return ConvertToChannelsLastAndClean().apply(work)[0]
+    return ConvertToChannelsLastAndClean().apply(work)[0], weights
 
 
 def _has_quantizers(model: ModelWrapper, options: StreamlineOptions) -> bool:

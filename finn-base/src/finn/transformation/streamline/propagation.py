@@ -65,7 +65,13 @@ def title(node: NodeProto) -> str:
 class Propagation:
     """The state of one pass over `model`, which is only read."""
 
-    def __init__(self, model: ModelWrapper, options: StreamlineOptions | None = None) -> None:
+    def __init__(
+        self,
+        model: ModelWrapper,
+        options: StreamlineOptions | None = None,
+        weights: Mapping[str, TensorProto] | None = None,
+    ) -> None:
+        """weights : constants that the model has as graph inputs."""
         self.model, self.options = model, options or StreamlineOptions()
         self.opset = opset_of(model)
         self.report = StreamlineReport()
@@ -80,7 +86,7 @@ class Propagation:
         self.values: dict[str, Value] = {}
         self.emitted: dict[tuple[str, Shape | None], Scaled | Broken] = {}  # quantizers, by output and shape
         self.tensors: dict[str, tuple[Value, str]] = {}  # what `tensor` made of a value
-        self.initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.initializers = {tensor.name: tensor for tensor in model.graph.initializer} | dict(weights or {})
 
     def run(self, rules: Mapping[str, Rule], default: Rule) -> None:
         """Apply the rule of each node in order. What is refused stays on the host, or becomes a fatal diagnostic."""
