@@ -39,7 +39,8 @@ from finn.transformation.streamline.values import (
 
 Array = npt.NDArray[Any]
 LAYERS = frozenset({
-    "BipolarQuant", "Conv", "ConvTranspose", "FloatQuant", "Gemm", "IntQuant", "MatMul", "MultiThreshold", "Quant", "Trunc",
+    "BipolarQuant", "Conv", "ConvTranspose", "FloatQuant", "Gemm", "IntQuant", "MatMul", "MultiThreshold", "Quant",
+    "Trunc",
 })  # fmt: skip
 """Operators that may not stay on the host if the whole network is to be integer."""
 
