@@ -334,6 +334,7 @@ class Propagation:
     def _quantized_or_refused(self, pending: Pending) -> Scaled | Broken:
         name, q, node = pending.node.output[0], pending.quantizer, pending.node
         try:
+            self._require_few_bits(q)
             if pending.before is not None:
                 return self.quantize(pending.before, q, node)
         except Refused as refusal:
@@ -347,11 +348,7 @@ class Propagation:
 
     def quantize(self, x: Scaled, q: Quantizer, node: NodeProto) -> Scaled:
         """The quantizer on x, from the integers, or from the float input, that x is made of."""
-        if q.bits > self.options.max_multithreshold_bit_width:
-            raise Refused(
-                f"it has {q.bits} output bits: {len(q.codes)} thresholds per channel",
-                f"use at most {self.options.max_multithreshold_bit_width} bits, or raise max_multithreshold_bit_width",
-            )
+        self._require_few_bits(q)
         if x.source.culprit and not self.options.partial:
             raise Refused(x.source.culprit, "quantize in front of it, or move it behind the last layer")
         axis = varying_axis(x, q)
@@ -365,6 +362,14 @@ class Propagation:
         for step in x.tail.steps:
             self.became(step.node, "folded", f"thresholds of {y.source.name}", y.source.name)
         return Scaled(y.source, compact(np.asarray(y.scale)), compact(np.asarray(y.bias)))
+
+    def _require_few_bits(self, q: Quantizer) -> None:
+        most = self.options.max_multithreshold_bit_width
+        if q.bits > most:
+            raise Refused(
+                f"it has {q.bits} output bits: {len(q.codes)} thresholds per channel",
+                f"use at most {most} bits, or raise max_multithreshold_bit_width",
+            )
 
     def _quantize_along(self, x: Scaled, q: Quantizer, node: NodeProto, axis: int) -> Scaled:
         """The quantizer on x with the channels on another axis than the last: between two Transposes."""
