@@ -32,6 +32,10 @@ ELEM_TYPES: dict[int, tuple[int, bool]] = {
 """(bits, signed) of the integer element types of ONNX."""
 
 
+ADDS_FIRST = "adds_zero_point_first"
+"""An attribute that marks, within a transformation, a QuantizeLinear that rounds x / scale + zero point, as Quant."""
+
+
 def range_of(elem_type: int) -> tuple[int, int]:
     """The least and the greatest integer of an ONNX element type. UnsupportedError for other types."""
     if elem_type not in ELEM_TYPES:
@@ -105,17 +109,21 @@ def check_scale(scale: np.ndarray) -> None:
     require(np.all(np.isfinite(scale)) and np.all(scale > 0), "its scale is not finite and positive")
 
 
+def zero_point_of(model: ModelWrapper, name: str) -> np.ndarray:
+    """A zero point as int64. NoMatch if it is no constant integer."""
+    zero = constant_value(model, name)
+    if zero is None:
+        raise NoMatch(f"its zero point '{name}' is not a constant")
+    require(elem_type_of(model, name) in ELEM_TYPES, "its zero point is no integer")
+    return zero.astype(np.int64)
+
+
 def scale_and_zero_point(model: ModelWrapper, scale: str, zeropt: str) -> tuple[np.ndarray, np.ndarray]:
     """(scale, zero point as int64) of the same shape; no zero point ("") is 0. NoMatch if they are no parameters."""
     value = constant_value(model, scale)
     if value is None:
         raise NoMatch(f"its scale '{scale}' is not a constant")
     check_scale(value)
-    if not zeropt:
-        return value, np.zeros(value.shape, np.int64)
-    zero = constant_value(model, zeropt)
-    if zero is None:
-        raise NoMatch(f"its zero point '{zeropt}' is not a constant")
-    require(elem_type_of(model, zeropt) in ELEM_TYPES, "its zero point is no integer")
+    zero = zero_point_of(model, zeropt) if zeropt else np.zeros(value.shape, np.int64)
     require(zero.shape == value.shape or zero.size == value.size == 1, "scale and zero point differ in shape")
-    return value, zero.astype(np.int64).reshape(value.shape)
+    return value, zero.reshape(value.shape)

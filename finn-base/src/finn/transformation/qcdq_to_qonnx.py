@@ -21,6 +21,7 @@ from finn.core.errors import UnsupportedError
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.general.quant import int_quant
 from finn.transformation._qdq import (
+    ADDS_FIRST,
     constant_value,
     elem_type_of,
     quantize_dequantize,
@@ -67,6 +68,7 @@ class Linear:
 
     scale: np.ndarray
     zeropt: np.ndarray
+    adds_first: bool = False  # of a QuantizeLinear: the zero point is added before rounding
 
     @staticmethod
     def of(model: ModelWrapper, node: NodeProto, shape: Sequence[int] | None) -> Linear:
@@ -78,7 +80,7 @@ class Linear:
         zeropt = node.input[2] if len(node.input) > 2 else ""
         scale, zero = scale_and_zero_point(model, node.input[1], zeropt)
         to = _broadcast_shape(scale, attributes.get("axis", 1), shape)
-        return Linear(scale.reshape(to), zero.reshape(to))
+        return Linear(scale.reshape(to), zero.reshape(to), bool(attributes.get(ADDS_FIRST, 0)))
 
     def equals(self, other: Linear) -> bool:
         """Whether both map integers to the same numbers."""
@@ -169,10 +171,11 @@ def read(model: ModelWrapper, root: NodeProto) -> Reading:
     covered += [n for node in covered for name in node.input if (n := _constant_node(model, name)) is not None]
     if quantize is None:
         return Reading(tuple(covered), integers, constant, linear, limits)
-    require(Linear.of(model, quantize, shape).equals(linear), "the QuantizeLinear before it has other parameters")
+    before = Linear.of(model, quantize, shape)
+    require(before.equals(linear), "the QuantizeLinear before it has other parameters")
     kind = elem_type_of(model, quantize.input[0])
     require(kind in (TensorProto.UNDEFINED, TensorProto.FLOAT), "what it quantizes is not float32")
-    return Reading(tuple(covered), quantize.input[0], None, linear, limits)
+    return Reading(tuple(covered), quantize.input[0], None, before, limits)
 
 
 def _integer_range(
@@ -233,7 +236,9 @@ def quant_form(model: ModelWrapper, found: Reading) -> QuantForm:
     constant = constant_value(model, found.x) if found.constant is None else None
     if found.constant is None and constant is None:
         for zeropt, integers in _forms(linear, *limits):
-            exact = zero_point_commutes(model, found.x, linear.scale, zeropt)
+            if linear.adds_first and np.any(linear.zeropt != zeropt):
+                continue  # the zero point has to stay where it is
+            exact = linear.adds_first or zero_point_commutes(model, found.x, linear.scale, zeropt)
             return QuantForm(found.covered, found.x, None, linear.scale, zeropt, *integers, exact)
         raise NoMatch(f"it is clipped to {limits[0]}..{limits[1]}, which is the range of no quantizer")
     values = found.values if constant is None else quantize_dequantize(constant, linear.scale, linear.zeropt, *limits)
