@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import TensorProto, ValueInfoProto
+from onnx import NodeProto, TensorProto, ValueInfoProto
 
 from finn.analysis.ranges import Range
 from finn.core.data_layout import is_channels_last
@@ -143,15 +143,30 @@ def tell_others(p: Propagation, original: ModelWrapper) -> None:
         fate = p.report.nodes.get(title(node))
         if fate is not None:
             by_name |= dict.fromkeys((node.name, *node.output), fate)
-    constant = {t.name for t in original.graph.initializer}
-    nodes: dict[str, Fate] = {}
+    constant, nodes = {t.name for t in original.graph.initializer}, {}
     for node in original.graph.node:
         if node.op_type == "Constant" or (node.input and all(not n or n in constant for n in node.input)):
             constant.update(node.output)
+    readers: dict[str, NodeProto] = {}
+    for node in reversed(original.graph.node):  # readers first
         known = [by_name[name] for name in (node.name, *node.output) if name in by_name]
-        constant_now = all(output in constant for output in node.output)
-        nodes[title(node)] = _current(p, known[0]) if known else _untold(constant_now)
-    p.report.nodes = nodes
+        if known:
+            nodes[title(node)] = _current(p, known[0])
+        else:
+            following = [readers[o] for o in node.output if o in readers]
+            nodes[title(node)] = _untold(node, constant, following, nodes)
+        readers |= dict.fromkeys(node.input, node)
+    p.report.nodes = dict(reversed(nodes.items()))
+
+
+def _untold(node: NodeProto, constant: set[str], following: list[NodeProto], nodes: dict[str, Fate]) -> Fate:
+    """Of a node that no rule met: it is constant, was merged with what follows, or does not matter."""
+    if all(output in constant for output in node.output):
+        return Fate("folded", "integer weights, or a constant")
+    for reader in following:
+        fate = nodes[title(reader)]
+        return Fate("folded" if fate.kind == "integer" else fate.kind, f"part of {title(reader)}", fate.tensors)
+    return Fate("dropped", "nobody reads what it computes")
 
 
 def _current(p: Propagation, fate: Fate) -> Fate:
@@ -162,10 +177,3 @@ def _current(p: Propagation, fate: Fate) -> Fate:
             text = " ".join(made.get(word, word) for word in text.split(" "))
             tensors = tuple(made.get(t, t) if t == name else t for t in tensors)
     return replace(fate, text=text, tensors=tensors)
-
-
-def _untold(constant: bool) -> Fate:
-    """Of a node that no rule met."""
-    if constant:
-        return Fate("folded", "integer weights, or a constant")
-    return Fate("dropped", "nobody reads what it computes")

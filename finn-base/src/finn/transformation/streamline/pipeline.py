@@ -8,9 +8,10 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.channels_last import ConvertToChannelsLastAndClean
 from finn.transformation.constants import rewrite_with_constants
 from finn.transformation.infer_shapes import InferShapes
-from finn.transformation.streamline.average_pool import AVERAGE_POOLS
+from finn.transformation.qonnx.ingest import ConvertToQONNX
 from finn.transformation.streamline.ends import begin, finish, tell_others
 from finn.transformation.streamline.options import StreamlineOptions
+from finn.transformation.streamline.preparations import PREPARATIONS, quantize_before_flattening
 from finn.transformation.streamline.propagation import Propagation
 from finn.transformation.streamline.report import Diagnostic, StreamlineError, StreamlineReport
 from finn.transformation.streamline.rules import DEFAULT, QUANTIZERS, RULES
@@ -45,8 +46,10 @@ def streamline(model: ModelWrapper, options: StreamlineOptions | None = None) ->
 def prepared(model: ModelWrapper) -> tuple[ModelWrapper, dict[str, TensorProto]]:
     """A copy with QONNX quantizers only, and with the channels last; and the weights that it does not contain."""
     work, weights = workspace(model)
+    work = ConvertToQONNX().apply(work)[0]
     work = InferShapes().apply(work)[0]
-    rewrite_with_constants(work, AVERAGE_POOLS)
+    rewrite_with_constants(work, PREPARATIONS)
+    quantize_before_flattening(work)
     return ConvertToChannelsLastAndClean().apply(work)[0], weights
 
 

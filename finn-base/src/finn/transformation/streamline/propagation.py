@@ -17,6 +17,7 @@ from finn.core.numpy_ops import run_node
 from finn.transformation.standard_ops import opset_of
 from finn.transformation.streamline.graph import IntegerGraph
 from finn.transformation.streamline.options import StreamlineOptions
+from finn.transformation.streamline.pairs import quantized_pair
 from finn.transformation.streamline.quantize import quantized, varying_axis
 from finn.transformation.streamline.quantizers import Quantizer
 from finn.transformation.streamline.regrid import regridded
@@ -349,6 +350,10 @@ class Propagation:
     def quantize(self, x: Scaled, q: Quantizer, node: NodeProto) -> Scaled:
         """The quantizer on x, from the integers, or from the float input, that x is made of."""
         self._require_few_bits(q)
+        if x.source.pair is not None:
+            source = quantized_pair(self.graph, x.source.pair, x, q, node.output[0])
+            if source is not None:
+                return self._from_pair(x, q, node, source)
         if x.source.culprit and not self.options.partial:
             raise Refused(x.source.culprit, "quantize in front of it, or move it behind the last layer")
         axis = varying_axis(x, q)
@@ -362,6 +367,14 @@ class Propagation:
         for step in x.tail.steps:
             self.became(step.node, "folded", f"thresholds of {y.source.name}", y.source.name)
         return Scaled(y.source, compact(np.asarray(y.scale)), compact(np.asarray(y.bias)))
+
+    def _from_pair(self, x: Scaled, q: Quantizer, node: NodeProto, source: Source) -> Scaled:
+        added = x.source.pair.node
+        self.became(added, "integer", f"{added.op_type} of multiples in front of {source.name}", source.name)
+        for step in x.tail.steps:
+            self.became(step.node, "folded", f"thresholds of {source.name}", source.name)
+        self.became(node, "integer", f"MultiThreshold {source.name}", source.name)
+        return Scaled(source, compact(np.asarray(q.scale)), compact(np.asarray(q.bias)))
 
     def _require_few_bits(self, q: Quantizer) -> None:
         most = self.options.max_multithreshold_bit_width

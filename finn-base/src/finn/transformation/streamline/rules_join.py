@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onnx import NodeProto
 
 from finn.transformation.streamline import layers
+from finn.transformation.streamline.pairs import Pair, paired
 from finn.transformation.streamline.propagation import Propagation, Silent, attributes_of, title
 from finn.transformation.streamline.regrid import whole
 from finn.transformation.streamline.report import Refused
@@ -103,9 +104,18 @@ def join(p: Propagation, node: NodeProto) -> Value:
         result = Scaled(source, compact(x.scale * y.scale))
     else:
         operands = [_operand(p, node, name) for name in node.input]
+        if len(operands) == 2 and node.op_type in {"Add", "Sub"} and common(*(v.scale for v in operands)) is None:
+            return _without_common_measure(p, node, *operands)
         result = reduce(lambda a, b: _combined(p, node, a, b), operands[1:], operands[0])
     p.became(node, "integer", f"{node.op_type} {result.source.name}", result.source.name)
     return result
+
+
+def _without_common_measure(p: Propagation, node: NodeProto, x: Scaled, y: Scaled) -> Value:
+    """A float sum on the host; a quantizer behind it may bring it back."""
+    reason, remedy = _incommensurable(p, node, x, y)
+    value = p.host(node, reason, remedy)
+    return paired(value, Pair(x, y, -1 if node.op_type == "Sub" else 1, node)) if isinstance(value, Scaled) else value
 
 
 def _operand(p: Propagation, node: NodeProto, name: str) -> Scaled:

@@ -64,7 +64,8 @@ class Source:
 
     range : of its integers; None if it is float. rescaled : for the accumulator of a layer with constant weights, makes
     the same one with its channels multiplied by these integers (one per channel). culprit : for a float tensor, why it
-    is not integer though integers went into it; "" if none did.
+    is not integer though integers went into it; "" if none did. pair : the two scaled integers that it is the sum of,
+    if their scales have no common measure, see `pairs`.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Source:
     range: Range | None = None
     rescaled: Callable[[IntArray], Source] | None = None
     culprit: str = ""
+    pair: Any = None
 
     @property
     def dims(self) -> Shape:
