@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -30,8 +31,13 @@ class Source:
 _UNKNOWN = ("extra_forbidden", "no_such_attribute")
 
 
-def refuse(error: ValidationError, fields: list[str], source: Source | None) -> ConfigError:
-    """A finding of `error` as an error of ours: an unknown key, or else the first. fields: the names that there are."""
+def refuse(
+    error: ValidationError, fields: list[str], source: Source | None, inner: Mapping[str, list[str]]
+) -> ConfigError:
+    """A finding of `error` as an error of ours: an unknown key, or else the first.
+
+    fields: the names that there are; inner: those in the values of some of them.
+    """
     found = error.errors(include_url=False)
     # A misspelt key is also a missing one: what was given says more.
     details = next((d for d in found if d["type"] in _UNKNOWN), found[0])
@@ -41,6 +47,10 @@ def refuse(error: ValidationError, fields: list[str], source: Source | None) -> 
     match details["type"]:
         case unknown if unknown in _UNKNOWN:
             return ConfigError(f"unknown configuration key {key!r}", where=where, remedy=nearest(key, fields))
+        case "unexpected_keyword_argument":
+            name = str(details["loc"][-1])
+            what = f"unknown key {name!r} in {key!r}"
+            return ConfigError(what, where=source.where(name) if source else where, remedy=nearest(name, inner[key]))
         case "missing":
             remedy = f"give {key!r}; it has no default"
             return ConfigError(f"configuration key {key!r} is missing", where=where, remedy=remedy)

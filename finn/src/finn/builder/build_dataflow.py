@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import Progress
 
-from finn.builder import admission, fifos, products, tools, verification
+from finn.builder import admission, fifos, products, streamlining, tools, verification
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
 from finn.builder.console import Screen, describe, logged
-from finn.builder.errors import BuildError
+from finn.builder.errors import BuildError, foreseen
 from finn.builder.steps import Step, resolve_build_steps, selected
 from finn.core.errors import ConfigError, FinnError
 from finn.core.modelwrapper import ModelWrapper
@@ -38,7 +37,7 @@ def build_dataflow_cfg(model_filename: str, cfg: DataflowBuildConfig) -> int:
     screen = Screen()
     try:
         steps = resolve_build_steps(cfg)
-        with _explained():
+        with foreseen("see the traceback in build_dataflow.log"):
             output_dir = Path(cfg.output_dir)
             output_dir.mkdir(parents=True, exist_ok=True)
             products.remove_partial(output_dir)
@@ -95,7 +94,7 @@ class _Build:
 
     def run(self) -> int:
         try:
-            with _explained():
+            with foreseen("see the traceback in build_dataflow.log"):
                 chosen, model = self._prepare()
                 with self.screen.progress(len(chosen)) as bar:
                     for step in chosen:
@@ -121,6 +120,8 @@ class _Build:
         if self.cfg.folding_config_file is not None:
             admission.folding_config(Path(self.cfg.folding_config_file))
         model = ModelWrapper(str(self._begin(chosen)))
+        if self.cfg.start_step is None:
+            streamlining.forget(self.cfg)
         admission.check(model)
         original = ModelWrapper(str(self.model_filename))
         if self.cfg.verify_steps:
@@ -166,7 +167,7 @@ class _Build:
         products.write_json(self.cfg.path("time_per_step.json"), self.seconds)
 
     def _summarize(self, model: ModelWrapper) -> None:
-        """The table of layers and the line about the whole, if the network is one of layers by now."""
+        """The table of layers and the lines about the whole, if the network is one of layers by now."""
         self.current = ""
         found = layers(model)
         if len(found) < len(model.graph.node):
@@ -179,6 +180,9 @@ class _Build:
         line = summary.headline(found, estimate, clk_ns, self.cfg.part(), reports)
         self.screen.out.print(line, markup=False)
         log.debug("%s", line)
+        explanation = streamlining.load(self.cfg)
+        if explanation is not None:
+            self.screen.out.print(streamlining.summary(explanation), markup=False)
 
     def _made(self, report: str) -> bool:
         """Whether this build was asked for `report`; the directory may hold that of an earlier build."""
@@ -223,33 +227,3 @@ class _Build:
         if not self._saved(self.steps[names.index(self.current) - 1]).is_file():
             return ""
         return f"to continue at this step: start_step={self.current!r}, or `finn build DIR --start {self.current}`"
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what is no error of ours into one."""
-    try:
-        yield
-    except FinnError:
-        raise
-    except OSError as error:
-        raise _explain(error) from error
-    except Exception as error:
-        log.debug("unexpected error", exc_info=True)
-        what = f"{type(error).__name__}: {error}"
-        why = "an error that the step did not foresee"
-        raise BuildError(what, why=why, remedy="see the traceback in build_dataflow.log") from error
-
-
-def _explain(error: OSError) -> BuildError:
-    where = str(error.filename or "")
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BuildError("the disk is full", where=where, remedy="free some space, or choose another output_dir")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = "choose an output_dir that you may write to"
-        return BuildError("the file or directory cannot be used", where=where, why=str(error.strerror), remedy=remedy)
-    if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        remedy = "choose another output_dir, or remove the file"
-        return BuildError("a file is where a directory is needed", where=where, why=str(error.strerror), remedy=remedy)
-    what = f"the file system refused: {error.strerror or error}"
-    return BuildError(what, where=where, remedy="see build_dataflow.log")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,8 +40,10 @@ from finn.builder._choices import (
     hw_codegen_dataflow_steps,
 )
 from finn.builder._config_text import Source, refuse
+from finn.builder._input_format import InputFormat
 from finn.builder.errors import VerificationError
 from finn.core.errors import ConfigError
+from finn.transformation.streamline import StreamlineOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +52,7 @@ __all__ = [
     "AutoFIFOSizingMethod",
     "DataflowBuildConfig",
     "DataflowOutputType",
+    "InputFormat",
     "LargeFIFOMemStyle",
     "ShellFlowType",
     "VerificationStepType",
@@ -128,6 +132,25 @@ class DataflowBuildConfig(BaseModel):
     max_multithreshold_bit_width: PositiveInt = 8
     """Widest activation quantizer that becomes thresholds."""
 
+    input_formats: dict[str, InputFormat] = {}
+    """Integers that the accelerator takes in place of float inputs, by name of the input; "" for all others."""
+    select_on_host: bool = False
+    """TopK and ArgMax at the end stay on the host, behind the scale."""
+    dequantize: bool = True
+    """Compute scale * q + bias of the outputs on the host; else the outputs are the integers q."""
+    remove_constant_channels: bool = True
+    """Remove channels whose integers never change; what they add becomes a constant."""
+    merge_duplicate_channels: bool = True
+    """Compute channels that are always the same once."""
+    remove_dead_channels: bool = True
+    """Remove channels that nothing depends on."""
+    minimize_accumulators: bool = True
+    """Give sums the narrowest type of their exact range."""
+    minimize_weights: bool = True
+    """Give weights the narrowest type that holds them."""
+    minimize_thresholds: bool = True
+    """Give thresholds the narrowest type, and remove those that are never or always passed."""
+
     verify_steps: list[VerificationStepType] | None = None
     """After which steps the network is executed and compared."""
     verify_input_npy: str = "input.npy"
@@ -173,7 +196,9 @@ class DataflowBuildConfig(BaseModel):
     folding_two_pass_relaxation: bool = _inert(
         True, "layers are never folded beyond what the target or the bottleneck asks for", "Relax to the bottleneck."
     )
-    minimize_bit_width: bool = _inert(True, "streamlining always finds the narrowest types", "Minimize bit widths.")
+    minimize_bit_width: bool = _inert(
+        True, "minimize_accumulators, minimize_weights and minimize_thresholds decide", "Minimize bit widths."
+    )
     infer_shuffle_skip_first: bool = _inert(True, _STATIC, "Keep the first Transpose out of the hardware.")
     split_large_fifos: bool = _inert(False, "a FIFO here may have any depth", "Split deep FIFOs.")
     auto_fifo_strategy: AutoFIFOSizingMethod = _inert(
@@ -219,7 +244,8 @@ class DataflowBuildConfig(BaseModel):
         try:
             return handler(data)
         except ValidationError as error:
-            raise refuse(error, list(cls.model_fields), source) from error
+            inner = {"input_formats": [f.name for f in fields(InputFormat)]}
+            raise refuse(error, list(cls.model_fields), source, inner) from error
 
     @classmethod
     def from_json(cls, text: str, *, filename: str = "dataflow_build_config.json") -> Self:
@@ -260,6 +286,12 @@ class DataflowBuildConfig(BaseModel):
         base = directory.absolute()
         paths = {name: str(base / value) for name in FILES if (value := getattr(self, name)) is not None}
         return self.model_copy(update=paths)
+
+    def streamline_options(self) -> StreamlineOptions:
+        """The keys that are fields of `StreamlineOptions`."""
+        names = {f.name for f in fields(StreamlineOptions)} & type(self).model_fields.keys()
+        chosen: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return StreamlineOptions(inputs=self.input_formats, **chosen)
 
     def notices(self) -> list[str]:
         """One line for each field that is used and has no effect."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from finn.builder import fifos, products, synthesis
+from finn.builder import fifos, products, streamlining, synthesis
 from finn.builder import simulation as sim
 from finn.builder.build_dataflow_config import (
     DataflowBuildConfig,
@@ -24,15 +24,13 @@ from finn.builder.build_dataflow_config import (
 from finn.builder.tools import unavailable
 from finn.builder.verification import verify
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow import analysis, folding, lowering, partition
-from finn.dataflow.graph import layers
+from finn.dataflow import analysis, folding, partition
+from finn.dataflow.graph import DataflowError, layers
 from finn.report import estimates
 from finn.report.synthesis import ooc_synth_and_timing, post_synth_resources
 from finn.rtl.stitch import stitch
 from finn.transformation.infer_shapes import require_static_shapes
 from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
-from finn.transformation.streamline import Streamline
-from finn.util.cleanup import cleanup_model
 
 __all__ = [
     "build_dataflow_step_lookup",
@@ -46,7 +44,7 @@ log = logging.getLogger(__name__)
 
 def step_qonnx_to_finn(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """Bring every dialect of quantizers into one form, or refuse it."""
-    model = cleanup_model(model)
+    model = streamlining.cleaned(model)
     require_static_shapes(model)
     model = model.transform(ConvertQONNXtoFINN(max_multithreshold_bit_width=cfg.max_multithreshold_bit_width))
     verify(VerificationStepType.QONNX_TO_FINN_PYTHON, sim.in_python(model, cfg), model, cfg)
@@ -55,32 +53,31 @@ def step_qonnx_to_finn(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWr
 
 def step_tidy_up(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """Infer shapes and datatypes, fold constants, give unique names."""
-    model = cleanup_model(model)
+    model = streamlining.cleaned(model)
     require_static_shapes(model)
     verify(VerificationStepType.TIDY_UP_PYTHON, sim.in_python(model, cfg), model, cfg)
     return model
 
 
 def step_streamline(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """From scaled floats to integers and thresholds."""
-    streamline = Streamline(cfg.max_multithreshold_bit_width)
-    model = model.transform(streamline)
-    log.info("%s", streamline.report)
+    """From scaled floats to integers and thresholds; report/explanation.json says what became of each node."""
+    model = streamlining.to_integers(model, cfg)
     verify(VerificationStepType.STREAMLINED_PYTHON, sim.in_python(model, cfg), model, cfg)
     return model
 
 
 def step_convert_to_hw(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """From integer operators to hardware layers."""
-    report = lowering.lower(model, standalone_thresholds=cfg.standalone_thresholds)
-    for node, reason in report.host.items():
-        log.info("%s stays on the host: %s", node, reason)
-    return model
+    return streamlining.to_layers(model, cfg)
 
 
 def step_create_dataflow_partition(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """Separate the layers from what stays on the host, which is saved as dataflow_parent.onnx."""
-    split = partition.create_dataflow_partition(model, "supported_op_partitions/partition_0.onnx")
+    try:
+        split = partition.create_dataflow_partition(model, "supported_op_partitions/partition_0.onnx")
+    except DataflowError as error:
+        raise streamlining.cannot_cut(error, model, cfg) from error
+    streamlining.keep_ends(model, split.parent)
     sim.save_host(split, cfg)
     return split.dataflow
 

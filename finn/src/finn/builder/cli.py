@@ -68,6 +68,81 @@ def build(
     raise typer.Exit(0 if result == 0 else 1)
 
 
+@app.command()
+def explain(
+    model: Annotated[Path, typer.Argument(help="ONNX file, or a build directory.", metavar="MODEL")],
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write JSON to FILE, or to the screen if -.")
+    ] = None,
+    input_format: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]TYPE[,scale=S][,mean=M][,std=D]",
+            help="Integers k that stand for a float input: (k * scale - mean) / std. Numbers, fractions such as 1/255, "
+            "or 1:2:3 for channels. Without NAME, of all other inputs.",
+        ),
+    ] = None,
+    max_multithreshold_bit_width: Annotated[
+        int | None, typer.Option(min=1, help="Widest activation quantizer that becomes thresholds.")
+    ] = None,
+    select_on_host: Annotated[bool | None, typer.Option(help="TopK and ArgMax at the end stay on the host.")] = None,
+    dequantize: Annotated[bool | None, typer.Option(help="Compute scale * q + bias of the outputs.")] = None,
+    remove_constant_channels: Annotated[bool | None, typer.Option(help="Remove channels that never change.")] = None,
+    merge_duplicate_channels: Annotated[
+        bool | None, typer.Option(help="Compute channels that are the same once.")
+    ] = None,
+    remove_dead_channels: Annotated[bool | None, typer.Option(help="Remove channels that nothing depends on.")] = None,
+    minimize_accumulators: Annotated[bool | None, typer.Option(help="Give sums the narrowest types.")] = None,
+    minimize_weights: Annotated[bool | None, typer.Option(help="Give weights the narrowest types.")] = None,
+    minimize_thresholds: Annotated[bool | None, typer.Option(help="Give thresholds the narrowest types.")] = None,
+    standalone_thresholds: Annotated[bool, typer.Option(help="Thresholds are layers of their own.")] = False,
+) -> None:
+    """Tell what becomes of each node of MODEL, why not more, and what to change.
+
+    The exit status is 0 if a build takes the network, else 1. Switches that are not given are as the configuration of
+    the build directory, or the default, has them.
+    """
+    from finn.builder.console import Screen
+    from finn.builder.explain import explained, input_formats, save, show
+    from finn.core.errors import FinnError
+
+    switches = dict(
+        max_multithreshold_bit_width=max_multithreshold_bit_width,
+        select_on_host=select_on_host,
+        dequantize=dequantize,
+        remove_constant_channels=remove_constant_channels,
+        merge_duplicate_channels=merge_duplicate_channels,
+        remove_dead_channels=remove_dead_channels,
+        minimize_accumulators=minimize_accumulators,
+        minimize_weights=minimize_weights,
+        minimize_thresholds=minimize_thresholds,
+    )
+    changes: dict[str, object] = {name: value for name, value in switches.items() if value is not None}
+    try:
+        if input_format:
+            changes["inputs"] = input_formats(input_format)
+        with _status():
+            found = explained(model, changes, standalone_thresholds)
+        if json == Path("-"):
+            typer.echo(found.to_json(), nl=False)
+        else:
+            show(found)
+            if json is not None:
+                save(found, json)
+    except FinnError as error:
+        Screen().error(error)
+        raise typer.Exit(1) from error
+    raise typer.Exit(1 if found.problems else 0)
+
+
+@app.command("explain-schema")
+def explain_schema() -> None:
+    """Print the JSON schema of what `explain --json` writes."""
+    from finn.report.explanation import json_schema
+
+    typer.echo(json_schema(), nl=False)
+
+
 @app.command("build_custom")
 def build_custom(
     directory: Annotated[Path, typer.Argument(help="Directory with the script.")],

@@ -13,6 +13,7 @@ from onnx import helper
 from finn.builder import products, verification
 from finn.builder.build_dataflow_config import DataflowBuildConfig, VerificationStepType
 from finn.builder.errors import BuildError, VerificationError
+from finn.builder.streamlining import Ends
 from finn.builder.verification import Outcome
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
@@ -64,9 +65,11 @@ def in_python(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
 
     def run(inputs: np.ndarray) -> Outcome:
         name, output = model.get_first_global_in(), model.get_first_global_out()
-        context = cfg.verify_save_full_context
-        found = [execute_onnx(model, {name: _sample(model, x)}, return_full_exec_context=context) for x in inputs]
-        return Outcome(np.concatenate([each[output] for each in found]), found if context else [])
+        context, ends = cfg.verify_save_full_context, Ends.of(model)
+        found = [
+            execute_onnx(model, {name: _sample(model, x)}, return_full_exec_context=context) for x in ends.given(inputs)
+        ]
+        return Outcome(ends.meant(np.concatenate([each[output] for each in found])), found if context else [])
 
     return run
 
@@ -155,7 +158,8 @@ def _whole(model: ModelWrapper, cfg: DataflowBuildConfig, hardware: Callable[[np
     """The host part with `hardware` in the place of the layers of `model`."""
     parts = [ModelWrapper(str(path)) if path.is_file() else None for path in _host_files(cfg)]
     split = Partition(host(cfg), model, *parts)
-    return lambda inputs: Outcome(split.run(inputs, hardware))
+    ends = Ends.of(split.parent)
+    return lambda inputs: Outcome(ends.meant(split.run(ends.given(inputs), hardware)))
 
 
 def _host_files(cfg: DataflowBuildConfig) -> tuple[Path, Path]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from onnx import NodeProto
 
 from finn.analysis.inference_cost import inference_cost
-from finn.core.errors import ConfigError, FinnError
+from finn.core.errors import ConfigError, FinnError, nearest
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DOMAIN, DataflowError
 from finn.dataflow.lowering import LoweringReport, lower, staying
@@ -113,12 +113,16 @@ class TensorEntry:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that keeps the network from being built (`Explanation.problems`), or that was decided for the user."""
+    """Something that keeps the network from being built (`Explanation.problems`), or that was decided for the user.
+
+    nodes : of the network, if it is about some of them.
+    """
 
     what: str
     where: str = ""
     why: str = ""
     remedy: str = ""
+    nodes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: FinnError) -> Note:
@@ -169,17 +173,13 @@ class Explanation:
             why = str(error).splitlines()[0]
             raise ConfigError("not an explanation", why=why, remedy="write it by `finn explain --json`") from error
 
-    def refused(self, problems: Sequence[Note]) -> Explanation:
-        """The same, with more problems in front."""
-        return replace(self, problems=(*problems, *self.problems))
-
-    def reasons(self) -> list[Reason]:
-        """Why nodes are no layers, each reason once, in the order of the nodes."""
+    def reasons(self, nodes: Collection[str] = ()) -> list[Reason]:
+        """Why nodes are no layers, each reason once, in the order of the nodes. nodes : only of these, if any."""
         groups: dict[tuple[str, str], list[str]] = {}
         for n in self.nodes:
-            if n.reason and n.became is not Became.LAYER:
+            if n.reason and n.became is not Became.LAYER and (not nodes or n.node in nodes):
                 groups.setdefault((n.reason, n.remedy), []).append(n.node)
-        return [Reason(_listed(nodes), reason, remedy) for (reason, remedy), nodes in groups.items()]
+        return [Reason(_listed(names), reason, remedy) for (reason, remedy), names in groups.items()]
 
 
 @dataclass(frozen=True)
@@ -211,12 +211,31 @@ def explain(
     clean = cleanup_model(model)
     work = copy.deepcopy(clean)
     try:
-        report = streamline(work, options)
+        report = streamline(work, renamed_inputs(options or StreamlineOptions(), input_names(model, clean)))
     except StreamlineError as error:
         return of_refusal(clean, error.diagnostics)
     found = of_streamlining(clean, work, report)
     before = links(work)
     return with_layers(found, before, work, _lowered(work, standalone_thresholds))
+
+
+def input_names(model: ModelWrapper, clean: ModelWrapper) -> dict[str, str]:
+    """Name of each input of a model -> its name after the clean-up."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    names = [value.name for value in model.graph.input if value.name not in constants]
+    return dict(zip(names, (value.name for value in clean.graph.input), strict=True))
+
+
+def renamed_inputs(options: StreamlineOptions, names: Mapping[str, str]) -> StreamlineOptions:
+    """The options for a model whose inputs have other names. Raises ConfigError for an input that is not there."""
+    if not names:
+        return options
+    for name in options.inputs:
+        if name and name not in names and name not in names.values():
+            raise ConfigError(
+                f"there is no input {name!r} to give a format", where="input formats", remedy=nearest(name, list(names))
+            )
+    return replace(options, inputs={names.get(name, name): given for name, given in options.inputs.items()})
 
 
 def _lowered(model: ModelWrapper, standalone_thresholds: bool) -> LoweringReport:
@@ -229,19 +248,14 @@ def _lowered(model: ModelWrapper, standalone_thresholds: bool) -> LoweringReport
 
 def of_streamlining(original: ModelWrapper, integer: ModelWrapper, report: StreamlineReport) -> Explanation:
     """The part about integers. original : the graph that was streamlined; integer : what it became."""
-    between = islands(integer, lambda node: _is_integer(integer, node))
     nodes = _node_entries(original, integer, report)
-    problems = []
-    if between:
-        made = {output for node in between for output in node.output}
-        which = [n.node for n in nodes if n.became is Became.HOST and made & set(n.tensors)]
-        problems.append(_between_problem(which or [title(node) for node in between]))
+    between = islands(integer, lambda node: _is_integer(integer, node))
     return Explanation(
-        nodes=tuple(nodes),
+        nodes=nodes,
         tensors=tuple(_tensor_entry(name, fact) for name, fact in report.tensors.items()),
         passes=dict(report.passes),
         notes=tuple(Note(d.reason, _place(d), remedy=d.remedy) for d in report.diagnostics),
-        problems=tuple(problems),
+        problems=(_between(between, nodes, "integers"),) if between else (),
         totals=_totals(integer),
     )
 
@@ -276,7 +290,9 @@ def with_layers(explanation: Explanation, before: Links, lowered: ModelWrapper, 
     """`explanation` with the part about layers. before : `links` of the integer graph; lowered : what it became."""
     homes = _Homes(before, lowered)
     nodes = tuple(_with_layers(n, homes, report) for n in explanation.nodes)
-    problem = _cut_problem(lowered, report)
+    problem = cut_problem(lowered, nodes)
+    if problem is None:  # integers at the ends, beside the accelerator, are in nobody's way
+        nodes = tuple(replace(n, remedy="") if n.became is Became.INTEGER else n for n in nodes)
     return replace(
         explanation,
         nodes=nodes,
@@ -337,25 +353,32 @@ def _with_layers(entry: NodeEntry, homes: _Homes, report: LoweringReport) -> Nod
     return replace(entry, reason=report.host.get(name, ""), remedy=NO_LAYER)
 
 
-def _cut_problem(lowered: ModelWrapper, report: LoweringReport) -> Note | None:
-    """Why the layers of a graph are no accelerator."""
+def cut_problem(lowered: ModelWrapper, nodes: Sequence[NodeEntry]) -> Note | None:
+    """Why the layers of a graph are no accelerator. nodes : of the network that it was."""
     if not any(node.domain == DOMAIN for node in lowered.graph.node):
-        return Note("no part of the network becomes hardware", remedy="see the reasons of the nodes")
+        return Note("no part of the network becomes hardware", remedy=SEE)
     between = islands(lowered, lambda node: node.domain == DOMAIN)
     if between:
-        return _between_problem([title(node) for node in between])
+        return _between(between, nodes, "layers")
     try:
         create_dataflow_partition(lowered)
     except DataflowError as error:
-        return replace(Note.of(error), remedy="see the reasons of the nodes that became no layer")
+        return replace(Note.of(error), remedy=SEE)
     return None
 
 
-def _between_problem(nodes: Sequence[str]) -> Note:
+SEE = "change the nodes as their reasons say"
+
+
+def _between(between: Sequence[NodeProto], nodes: Sequence[NodeEntry], what: str) -> Note:
+    """The problem of `islands`, in terms of the network."""
+    made = {output for node in between for output in node.output}
+    mine = tuple(n.node for n in nodes if n.became in (Became.HOST, Became.INTEGER) and made.intersection(n.tensors))
     return Note(
-        f"the host would compute between the layers: {_listed(nodes)}",
-        why="an accelerator is one piece: what is between its layers has to be a layer, too",
-        remedy="see the reasons of these nodes",
+        f"the host would compute between {what}: {_listed(mine or [title(node) for node in between])}",
+        why="an accelerator is one piece: all that is between its layers has to be a layer, too",
+        remedy=SEE,
+        nodes=mine,
     )
 
 
@@ -383,7 +406,7 @@ def _is_integer(model: ModelWrapper, node: NodeProto) -> bool:
     return all(model.get_tensor_datatype(name).is_integer() for name in (*read, *filter(None, node.output[:1])))
 
 
-def _node_entries(original: ModelWrapper, integer: ModelWrapper, report: StreamlineReport) -> list[NodeEntry]:
+def _node_entries(original: ModelWrapper, integer: ModelWrapper, report: StreamlineReport) -> tuple[NodeEntry, ...]:
     """The nodes with their fates. Those that no tensor of the integer graph tells of go with what reads them."""
     there = {name for node in integer.graph.node for name in node.output}
     made: dict[str, tuple[str, ...]] = {}  # of original tensors: what is computed from them
@@ -400,7 +423,7 @@ def _node_entries(original: ModelWrapper, integer: ModelWrapper, report: Streaml
         if kind is Became.INTEGER and not fate.tensors and not facts:
             kind, text, tensors = Became.HOST, "moves floats", ()
         entries.append(NodeEntry(title(node), node.op_type, kind, text, (), tensors, fate.reason, fate.remedy))
-    return entries[::-1]
+    return tuple(entries[::-1])
 
 
 UNTOLD = Fate(Became.UNDETERMINED.value, "streamlining does not tell")

@@ -43,12 +43,17 @@ class Section:
         return "\n".join([f"{self.title}:", *(f"  {line.rstrip()}" for line in lines)])
 
 
+def fates(e: Explanation) -> str:
+    """How many nodes became what."""
+    counts = Counter(n.became for n in e.nodes)
+    words = WORDS | ({Became.INTEGER: "integer"} if not any(n.layers for n in e.nodes) else {})
+    return f"{len(e.nodes)} nodes: " + ", ".join(f"{counts[kind]} {words[kind]}" for kind in Became if counts[kind])
+
+
 def headline(e: Explanation) -> list[str]:
     """What became of the whole: numbers, and whether a build takes it."""
-    counts = Counter(n.became for n in e.nodes)
     layers = list(dict.fromkeys(name for n in e.nodes for name in n.layers))
-    fates = ", ".join(f"{counts[kind]} {WORDS[kind]}" for kind in Became if counts[kind])
-    lines = [f"{len(e.nodes)} nodes: {fates}"] if e.nodes else []
+    lines = [fates(e)] if e.nodes else []
     if layers:
         kinds = Counter(name.rpartition("_")[0] for name in layers)
         lines.append(f"{len(layers)} layers: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
