@@ -7,7 +7,14 @@ from onnx import ModelProto, NodeProto, helper
 from finn.core.index import subgraphs
 
 GENERAL = "finn.custom_op.general"
-STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"})
+MICROSOFT = "com.microsoft"
+"""Operators that onnxruntime has of its own, among them quantized ones that its quantizer writes."""
+
+STANDARD_DOMAINS = frozenset(
+    {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", MICROSOFT}
+)
+"""Domains whose operators onnxruntime computes."""
+
 CHANNELS_LAST = "finn.custom_op.channels_last"
 ALIASES = {
     "finn": GENERAL,
@@ -19,7 +26,7 @@ ALIASES = {
 
 
 def is_custom_domain(domain: str) -> bool:
-    """Whether operators of this domain are not ONNX's own."""
+    """Whether operators of this domain are neither ONNX's nor onnxruntime's own."""
     return domain not in STANDARD_DOMAINS
 
 
