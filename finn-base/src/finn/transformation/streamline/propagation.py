@@ -22,7 +22,7 @@ from finn.transformation.streamline.quantize import quantized, varying_axis
 from finn.transformation.streamline.quantizers import Quantizer
 from finn.transformation.streamline.regrid import regridded
 from finn.transformation.streamline.report import Diagnostic, Fate, Refused, StreamlineReport, TensorFact
-from finn.transformation.streamline.tail import Step
+from finn.transformation.streamline.tail import Requantized, Step
 from finn.transformation.streamline.values import (
     Broken,
     Constant,
@@ -232,6 +232,8 @@ class Propagation:
         return values[-1]
 
     def _step(self, step: Step, values: Sequence[str], shape: Shape | None) -> str:
+        if isinstance(step, Requantized):
+            return self._quantizer_step(step, values, shape)
         make = self.graph.constant if step.reshaped else self.graph.original
         inputs = []
         for name, operand in zip(step.node.input, step.operands, strict=True):
@@ -243,6 +245,15 @@ class Propagation:
                 inputs.append(make(name, operand.astype(np.float32) if operand.dtype.kind == "f" else operand))
         if step.op_type == "BatchNormalization" and step.reshaped:
             return self._affine_step(step, values, shape)
+        out = self.graph.copy(step.node, inputs)[0]
+        if shape is not None:
+            self.graph.shapes[out] = shape
+        return out
+
+    def _quantizer_step(self, step: Requantized, values: Sequence[str], shape: Shape | None) -> str:
+        if step.reshaped:
+            raise Refused("its quantizer has one scale per channel, and its output is reshaped", "use one scale")
+        inputs = [values[step.read[0]], *(self.tensor(n) for n in step.node.input[1:] if n)]
         out = self.graph.copy(step.node, inputs)[0]
         if shape is not None:
             self.graph.shapes[out] = shape

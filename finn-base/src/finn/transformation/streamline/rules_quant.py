@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from finn.transformation.streamline.layers import per_channel
 from finn.transformation.streamline.propagation import Propagation, Silent, attributes_of
 from finn.transformation.streamline.quantizers import Quantizer, bipolar_quant, multithreshold, quant, sign
 from finn.transformation.streamline.report import Refused
-from finn.transformation.streamline.tail import column
+from finn.transformation.streamline.tail import Requantized, column
 from finn.transformation.streamline.values import (
     Constant,
     Pending,
@@ -86,6 +87,9 @@ def quantizer(p: Propagation, node: NodeProto) -> Value:
     if isinstance(p.value(node.input[0]), Constant | QuantizedConstant):
         p.became(node, "folded", "integer weights")
         return quantized_constant(p.constant(node.input[0], "weight tensor"), q)
+    first = p.value(node.input[0])
+    if isinstance(first, Pending) and q.channels == 1 and _only_read_here(p, first, node):
+        return Pending(_requantized(p, first), q, node)
     try:
         before = p.activation(node.input[0])
     except Silent:
@@ -93,6 +97,27 @@ def quantizer(p: Propagation, node: NodeProto) -> Value:
     if before is not None and q.channels > 1:  # the axis of the channels is said by the node
         return p.quantize_channels(before, q, node, _channel_axis(node, len(before.source.dims)))
     return Pending(before, q, node)
+
+
+def _only_read_here(p: Propagation, first: Pending, node: NodeProto) -> bool:
+    """Whether the first of two quantizers of integers serves the second one only, through elementwise operators."""
+    if first.before is None or first.quantizer.channels > 1:
+        return False
+    if first.before.source.range is None and first.before.source.pair is None:
+        return False
+    outer = {o.name for o in p.model.graph.output}
+    names = [n.output[0] for n in (first.node, *(step.node for step in first.tail.steps))]
+    readers = {id(step.node) for step in first.tail.steps} | {id(node)}
+    return all(n not in outer and all(id(r) in readers for r in p.readers.get(n, ())) for n in names)
+
+
+def _requantized(p: Propagation, first: Pending) -> Scaled | None:
+    """What enters the first quantizer, with it and its tail as steps of the tail."""
+    if first.before is None:
+        return None
+    operands = (len(first.before.tail.steps), *[None] * (len(first.node.input) - 1))
+    middle = Requantized(first.node, operands, p.opset, quantizer=first.quantizer)
+    return replace(first.before, tail=first.tail.behind(first.before.tail, middle))
 
 
 def _channel_axis(node: NodeProto, rank: int) -> int:

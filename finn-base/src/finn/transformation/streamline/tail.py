@@ -80,6 +80,11 @@ class Step:
         """The values that it reads."""
         return [o for o in self.operands if isinstance(o, int)]
 
+    def mapped(self, f: Callable[[Array], Array]) -> Step:
+        """The same step with moved constants."""
+        operands = tuple(f(o) if isinstance(o, np.ndarray) else o for o in self.operands)
+        return replace(self, operands=operands, reshaped=self.reshaped or any(o.size > 1 for o in self.constants))
+
     def apply(self, values: Sequence[Array]) -> Array:
         """The result for values of shape (channels or 1, n)."""
         dtype = values[0].dtype
@@ -135,6 +140,34 @@ class Step:
             return np.ones(1) if all((c >= 0).all() for c in self.constants) else None
         rises = self.op_type in RISING or PARAMETERS.get(self.op_type, lambda a: False)(self.attributes)
         return np.ones(1) if rises else None
+
+
+@dataclass(frozen=True, eq=False)
+class Requantized(Step):
+    """A quantizer inside a tail: y == scale * code + bias. quantizer : a `quantizers.Quantizer`."""
+
+    quantizer: Any = None
+
+    @property
+    def constants(self) -> list[Array]:
+        return [np.asarray(c) for c in (self.quantizer.scale, self.quantizer.bias, *self.quantizer.constants)]
+
+    def apply(self, values: Sequence[Array]) -> Array:
+        x, q = values[self.read[0]], self.quantizer
+        codes = q.code_of(x, *(column(c, x.dtype) for c in q.constants))
+        return np.asarray(column(q.scale, x.dtype) * codes + column(q.bias, x.dtype))
+
+    def affine(self, known: Sequence[Affine | None]) -> Affine | None:
+        return None
+
+    def slope(self, slopes: Sequence[Any]) -> Any:
+        given = slopes[self.read[0]]
+        return None if given is None else given * np.sign(np.asarray(self.quantizer.scale)).reshape(-1)
+
+    def mapped(self, f: Callable[[Array], Array]) -> Step:
+        q = self.quantizer
+        moved = replace(q, scale=f(q.scale), bias=f(q.bias), constants=tuple(f(c) for c in q.constants))
+        return replace(self, quantizer=moved, reshaped=self.reshaped or any(c.size > 1 for c in self.constants))
 
 
 def _typed(c: Array | None, dtype: Any) -> Any:
@@ -237,9 +270,12 @@ class Tail:
 
     def mapped(self, f: Callable[[Array], Array]) -> Tail:
         """The same steps with moved constants."""
-        return Tail(tuple(_mapped(step, f) for step in self.steps))
+        return Tail(tuple(step.mapped(f) for step in self.steps))
 
-
-def _mapped(step: Step, f: Callable[[Array], Array]) -> Step:
-    operands = tuple(f(o) if isinstance(o, np.ndarray) else o for o in step.operands)
-    return replace(step, operands=operands, reshaped=step.reshaped or any(o.size > 1 for o in step.constants))
+    def behind(self, first: Tail, middle: Step) -> Tail:
+        """middle(first(x)) with the steps of this tail behind it."""
+        shift = len(first.steps) + 1
+        moved = (
+            replace(s, operands=tuple(o + shift if isinstance(o, int) else o for o in s.operands)) for s in self.steps
+        )
+        return Tail((*first.steps, middle, *moved))
