@@ -1,9 +1,9 @@
 """What quantized ONNX graphs mean, written down a second time in NumPy: floats are float64, integers are int64.
 
-A QuantizeLinear, and an operator that ends in one, gives saturate(rint(v) + zero point), v its number in units of the
-scale. v is exact up to 1e-15: scales are float32 numbers, integers have 8 bits, and sums are made in float64. `execute`
-keeps v, so that a test can see how far from a tie it is. Only graph inputs are float32, and v of these is the quotient
-in float32, as the operator has it: there is no other way to compute it.
+A QuantizeLinear, and most operators that end in one, give saturate(rint(v) + zero point), v their number in units of
+the scale. v is exact up to 1e-15: scales are float32 numbers, integers have 8 bits, and sums are made in float64.
+`execute` keeps v, so that a test can see how far from a tie it is. Only graph inputs are float32, and v of these is the
+quotient in float32, as the operator has it: there is no other way to compute it.
 """
 
 from __future__ import annotations
@@ -177,8 +177,10 @@ def _qlinear_matmul(n: Node) -> Array:
 
 
 def _qlinear_add(n: Node) -> Array:
-    (x, x_scale), (y, y_scale) = _scaled(n, 0), _scaled(n, 3)
-    return _ending(n, x * x_scale + y * y_scale, 6)
+    """rint(v + zero point), as onnxruntime has it for this operator and not for the others: ties differ by one."""
+    (x, x_scale), (y, y_scale), (scale, zero_point) = _scaled(n, 0), _scaled(n, 3), n.inputs[6:8]
+    shifted = (x * x_scale + y * y_scale) / scale.astype(np.float64) + zero_point
+    return n.rounding(shifted, np.zeros_like(zero_point))
 
 
 def _qlinear_global_average_pool(n: Node) -> Array:

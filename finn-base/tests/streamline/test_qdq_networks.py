@@ -17,7 +17,7 @@ import onnxruntime as ort
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx import ModelProto, helper
+from onnx import ModelProto, helper, numpy_helper
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
@@ -71,7 +71,7 @@ def with_batch(name: str, batch: int) -> ModelWrapper:
     return ModelWrapper(proto)
 
 
-def onnxruntime(model: ModelProto, x: np.ndarray, *outputs: str) -> dict[str, np.ndarray]:
+def onnxruntime(model: ModelProto, inputs: dict[str, np.ndarray], *outputs: str) -> dict[str, np.ndarray]:
     """The outputs of the graph and these tensors, with graph optimizations off."""
     proto = ModelProto()
     proto.CopyFrom(model)
@@ -82,7 +82,7 @@ def onnxruntime(model: ModelProto, x: np.ndarray, *outputs: str) -> dict[str, np
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     names = [o.name for o in proto.graph.output]
     session = ort.InferenceSession(proto.SerializeToString(), options)
-    return dict(zip(names, session.run(names, {"x": x}), strict=True))
+    return dict(zip(names, session.run(names, inputs), strict=True))
 
 
 @lru_cache
@@ -97,13 +97,13 @@ def reference(name: str) -> Run:
 def test_execution_is_that_of_onnxruntime(name: str) -> None:
     x = normalised(name)
     got = execute_onnx(ModelWrapper(original(name)), {"x": x})["scores"]
-    np.testing.assert_array_equal(got, onnxruntime(original(name), x)["scores"])
+    np.testing.assert_array_equal(got, onnxruntime(original(name), {"x": x})["scores"])
 
 
 @every
 def test_stored_scores_are_those_of_onnxruntime(name: str) -> None:
     """Another processor may round a near tie the other way, here and there."""
-    got, expected = onnxruntime(original(name), normalised(name))["scores"], stored(name)
+    got, expected = onnxruntime(original(name), {"x": normalised(name)})["scores"], stored(name)
     assert np.mean(got != expected) < 1e-2
     np.testing.assert_array_equal(got.argmax(1), expected.argmax(1))
     assert np.mean(got.argmax(1) == archive(name.split("_")[0])["y"]) > 0.96
@@ -114,7 +114,7 @@ def test_onnxruntime_and_the_reference_round_alike(name: str) -> None:
     """Each operator for itself: it gets the integers that onnxruntime made before it."""
     names = [n.output[0] for n in original(name).graph.node if n.op_type in ROUNDING]
     x = normalised(name)
-    found = onnxruntime(original(name), x, *names)
+    found = onnxruntime(original(name), {"x": x}, *names)
     run = execute(original(name), {"x": x}, {n: found[n].astype(np.int64) for n in names})
     assert list(run.rounded) == names
     for tensor, expected in run.rounded.items():
@@ -243,7 +243,7 @@ def test_generated_networks_are_computed_exactly_by_onnxruntime(data: st.DataObj
     net = Network(data.draw)
     model, x = net.model(), net.inputs()
     run = execute(model, {"x": x})
-    found = onnxruntime(model, x, *run.rounded)
+    found = onnxruntime(model, {"x": x}, *run.rounded)
     for tensor, rounded in run.rounded.items():
         np.testing.assert_array_equal(found[tensor], rounded.integers, err_msg=tensor)
     np.testing.assert_array_equal(found[net.output], run.values[net.output])
@@ -255,8 +255,36 @@ def test_generated_networks_are_computed_exactly_by_onnxruntime(data: st.DataObj
 def test_generated_networks_are_equal_bit_by_bit(data: st.DataObject) -> None:
     net = Network(data.draw)
     original, x = net.model(), net.inputs()
-    expected = onnxruntime(original, x)[net.output]
+    expected = onnxruntime(original, {"x": x})[net.output]
     model = ModelWrapper(net.model())
     streamline(model)
     assert_integer(model, original)
     np.testing.assert_array_equal(execute_onnx(model, {"x": x})[net.output], expected)
+
+
+@SETTINGS
+@given(st.data())
+def test_quantized_additions_are_equal_bit_by_bit(data: st.DataObject) -> None:
+    """QLinearAdd rounds behind the zero point, so that ties are even with it and not without."""
+    draw, dtype = data.draw, data.draw(st.sampled_from([np.uint8, np.int8]))
+    rng, info = np.random.default_rng(draw(st.integers(0, 2**16))), np.iinfo(dtype)
+    constants: dict[str, Any] = {}
+    for name in "abc":
+        constants[f"{name}_scale"] = np.float32(2.0 ** draw(st.integers(-3, 0)))
+        constants[f"{name}_zero"] = dtype(draw(st.integers(info.min, info.max)))
+    parameters = {name: [f"{name}_scale", f"{name}_zero"] for name in "abc"}
+    nodes = [helper.make_node("QuantizeLinear", [n, *parameters[n]], [f"q{n}"], name=f"quantize_{n}") for n in "ab"]
+    operands = ["qa", *parameters["a"], "qb", *parameters["b"], *parameters["c"]]
+    nodes.append(helper.make_node("QLinearAdd", operands, ["qc"], name="add", domain="com.microsoft"))
+    nodes.append(helper.make_node("DequantizeLinear", ["qc", *parameters["c"]], ["c"], name="dequantize"))
+    infos = [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [2, 64]) for n in "abc"]
+    initializers = [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()]
+    graph = helper.make_graph(nodes, "sum", infos[:2], infos[2:], initializers)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    original = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    inputs = {n: (rng.integers(-300, 300, (2, 64)) / 16).astype(np.float32) for n in "ab"}
+    expected = onnxruntime(original, inputs)["c"]
+    np.testing.assert_array_equal(execute(original, inputs).values["c"], expected)
+    model = ModelWrapper(original, make_deepcopy=True)
+    streamline(model)
+    np.testing.assert_array_equal(execute_onnx(model, inputs)["c"], expected)
