@@ -20,7 +20,12 @@ from finn.transformation.streamline.report import Diagnostic, Fate, Refused
 from finn.transformation.streamline.values import Broken, Scaled, Shape, Source, Value
 
 Array = npt.NDArray[Any]
-SMALL = {TensorProto.UINT8: "UINT8", TensorProto.INT8: "INT8", TensorProto.UINT16: "UINT16", TensorProto.INT16: "INT16"}
+SMALL: dict[int, str] = {
+    TensorProto.UINT8: "UINT8",
+    TensorProto.INT8: "INT8",
+    TensorProto.UINT16: "UINT16",
+    TensorProto.INT16: "INT16",
+}
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.UNDEFINED)
 
 

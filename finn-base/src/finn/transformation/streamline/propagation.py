@@ -18,7 +18,7 @@ from finn.transformation.standard_ops import opset_of
 from finn.transformation.streamline.graph import IntegerGraph
 from finn.transformation.streamline.options import StreamlineOptions
 from finn.transformation.streamline.pairs import quantized_pair
-from finn.transformation.streamline.quantize import quantized, varying_axis
+from finn.transformation.streamline.quantize import quantized, varying_axes
 from finn.transformation.streamline.quantizers import Quantizer
 from finn.transformation.streamline.regrid import regridded
 from finn.transformation.streamline.report import Diagnostic, Fate, Refused, StreamlineReport, TensorFact
@@ -44,6 +44,9 @@ LAYERS = frozenset({
     "Trunc",
 })  # fmt: skip
 """Operators that may not stay on the host if the whole network is to be integer."""
+
+MOST_THRESHOLDS = 1 << 20
+"""Of one quantizer."""
 
 Rule = Callable[["Propagation", NodeProto], Value]
 
@@ -367,9 +370,12 @@ class Propagation:
                 return self._from_pair(x, q, node, source)
         if x.source.culprit and not self.options.partial:
             raise Refused(x.source.culprit, "quantize in front of it, or move it behind the last layer")
-        axis = varying_axis(x, q)
-        if axis is not None:
-            return self._quantize_along(x, q, node, axis)
+        axes = varying_axes(x, q)
+        if axes and axes != [len(x.source.dims) - 1] and q.channels == 1:
+            if len(axes) == 1:
+                return self._quantize_along(x, q, node, axes[0])
+            if axes[0] > 0:
+                return self._quantize_flat(x, q, node)
         y = quantized(self.graph, x, q, node.output[0])
         if y.what:
             self.became(node, "integer", f"{y.what} {y.source.name}", y.source.name)
@@ -408,6 +414,23 @@ class Propagation:
         y = self.quantize(inner, replace(q, scale=move(q.scale), bias=move(q.bias), constants=constants), node)
         back = [int(a) for a in np.argsort(perm)]
         return y.moved(self.graph.transpose(y.source, back), lambda c: move(c, back))
+
+    def _quantize_flat(self, x: Scaled, q: Quantizer, node: NodeProto) -> Scaled:
+        """The quantizer on x whose tail varies along several axes: every element has thresholds of its own."""
+        shape = x.source.dims
+        flat = (shape[0], int(np.prod(shape[1:])))
+        if flat[1] * len(q.codes) > MOST_THRESHOLDS:
+            raise Refused(
+                f"its input varies along several axes, so it needs {flat[1] * len(q.codes)} thresholds",
+                "use one scale per tensor or channel in front of it",
+            )
+
+        def move(c: Array) -> Array:
+            return reshaped(c, shape, flat)
+
+        constants = tuple(move(c) for c in q.constants)
+        inner = replace(q, scale=move(q.scale), bias=move(q.bias), constants=constants)
+        return self.reshape(self.quantize(self.reshape(x, flat), inner, node), shape)
 
     def quantize_channels(self, x: Scaled, q: Quantizer, node: NodeProto, axis: int) -> Scaled:
         """A quantizer that itself distinguishes the channels on this axis."""

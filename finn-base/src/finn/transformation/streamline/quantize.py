@@ -55,13 +55,12 @@ def channels_of(x: Scaled, q: Quantizer) -> int:
     return max(sizes)
 
 
-def varying_axis(x: Scaled, q: Quantizer) -> int | None:
-    """The one axis but the last along which tail or quantizer vary; None if there is none, or if there are several."""
+def varying_axes(x: Scaled, q: Quantizer) -> list[int]:
+    """The axes along which the tail or the parameters of the quantizer vary."""
     rank = len(x.source.shape or ())
     constants = (x.scale, x.bias, *x.tail.constants, q.scale, q.bias, *q.constants)
     arrays = [with_rank(c, rank) for c in map(compact, constants) if c.ndim <= rank]
-    axes = {axis for c in arrays for axis, n in enumerate(c.shape) if n > 1}
-    return axes.pop() if len(axes) == 1 and axes != {rank - 1} else None
+    return sorted({axis for c in arrays for axis, n in enumerate(c.shape) if n > 1})
 
 
 def quantized(graph: IntegerGraph, x: Scaled, q: Quantizer, name: str) -> Quantized:

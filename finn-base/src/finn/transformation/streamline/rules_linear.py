@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from finn.analysis.ranges import IntArray, Range
+from finn.analysis.ranges import IntArray, Range, narrowest_weight_type
 from finn.core.domains import CHANNELS_LAST
 from finn.transformation._axes import call_of
 from finn.transformation._layout_rules import to_first, to_last
@@ -182,7 +182,7 @@ def gemm(p: Propagation, node: NodeProto) -> Value:
 
 def padded(p: Propagation, x: Scaled, pads: Sequence[int], name: str) -> Scaled:
     """The integers of channels-last x with 0 around the image. pads : before each spatial axis, then after each."""
-    filler = np.zeros(())
+    filler = np.zeros((), np.int64)
     if x.bias.any():
         found = whole(-x.bias / x.scale) if x.scale.all() else None
         if found is None:
@@ -192,7 +192,7 @@ def padded(p: Propagation, x: Scaled, pads: Sequence[int], name: str) -> Scaled:
         filler = compact(found)
     if filler.size > 1:  # one zero point per channel: count from it
         source = layers.with_constant(p.graph, "Sub", x.source, filler, f"{name}_centred")
-        x, filler = Scaled(source, x.scale), np.zeros(())
+        x, filler = Scaled(source, x.scale), np.zeros((), np.int64)
     value, half = int(filler.reshape(-1)[0]), len(pads) // 2
     whole_pads = [0, *pads[:half], 0, 0, *pads[half:], 0]
     return filled(p, x, whole_pads, value, name)
@@ -203,12 +203,12 @@ def filled(p: Propagation, x: Scaled, pads: Sequence[int], value: int, name: str
     rank = len(pads) // 2
     shape = tuple(n + a + b for n, a, b in zip(x.source.dims, pads[:rank], pads[rank:], strict=True))
     bounds = layers.widened(x.source.bounds, value)
+    attributes: dict[str, Any] = {}
     if p.opset < 11:
         inputs, attributes = [x.source.name], {"pads": list(pads), "value": float(value)}
     else:
-        fill = p.graph.constant(f"{name}_fill", np.array(value), layers.narrowest_weight_type(np.array([value])))
+        fill = p.graph.constant(f"{name}_fill", np.array(value), narrowest_weight_type(np.array([value])))
         inputs = [x.source.name, p.graph.constant("pads", np.array(pads, np.int64)), fill]
-        attributes = {}
     source = p.graph.integers("Pad", inputs, f"{name}_padded", shape, bounds, **attributes)
     return replace(x, source=source)
 
@@ -317,7 +317,7 @@ def _flipped(w: QuantizedConstant, group: int) -> QuantizedConstant:
         a = a.reshape(parts, a.shape[0] // parts, *a.shape[1:])
         a = a[(slice(None),) * 3 + (slice(None, None, -1),) * (a.ndim - 3)]
         a = np.moveaxis(a, 1, -1)
-        return a.reshape(a.shape[0] * a.shape[1], *a.shape[2:])
+        return np.asarray(a.reshape(a.shape[0] * a.shape[1], *a.shape[2:]))
 
     scale = w.scale
     if scale.shape[0] > 1 and group > 1:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
+from finn.analysis.ranges import Range, narrowest_weight_type
 from finn.core.data_layout import channel_axis
 from finn.core.datatype import DataType
 from finn.custom_op.general.intquant import resolve_rounding_mode
@@ -24,6 +25,7 @@ from finn.transformation.streamline.values import (
     Pending,
     QuantizedConstant,
     Scaled,
+    Source,
     Value,
 )
 
@@ -199,9 +201,6 @@ def constant_as_scaled(p: Propagation, name: str, scale: Array) -> Scaled | None
 
 
 def _of_integers(p: Propagation, name: str, integers: Array, scale: Array) -> Scaled:
-    from finn.analysis.ranges import Range, narrowest_weight_type
-    from finn.transformation.streamline.values import Source
-
     wide = integers.astype(np.int64)
     tensor = p.graph.constant(f"{name}_int", wide, narrowest_weight_type(wide))
     p.graph.integer_nodes.add(tensor)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from finn.analysis.ranges import Range
+from finn.analysis.ranges import Range, narrowest_weight_type
 from finn.transformation.streamline.propagation import Propagation, attributes_of
 from finn.transformation.streamline.regrid import whole
 from finn.transformation.streamline.report import Refused
@@ -123,8 +123,6 @@ def gather(p: Propagation, node: NodeProto) -> Value:
     if shape is None or x.tail:
         raise Refused("its indices are computed", "give the indices as an input of the graph")
     p.graph.indices.add(x.source.name)
-    from finn.analysis.ranges import narrowest_weight_type
-
     name = p.graph.constant(f"{table}_int", value.integers.astype(np.int64), narrowest_weight_type(value.integers))
     bounds = Range(np.array(int(value.integers.min())), np.array(int(value.integers.max())))
     source = p.graph.integers("Gather", [name, x.source.name], f"{node.output[0]}_int", tuple(shape), bounds, axis=axis)

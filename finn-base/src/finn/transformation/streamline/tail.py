@@ -138,7 +138,8 @@ class Step:
             return np.sign(np.asarray(affine[0], np.float64)).reshape(-1)
         if self.op_type == "PRelu":
             return np.ones(1) if all((c >= 0).all() for c in self.constants) else None
-        rises = self.op_type in RISING or PARAMETERS.get(self.op_type, lambda a: False)(self.attributes)
+        known = PARAMETERS.get(self.op_type)
+        rises = self.op_type in RISING or (known is not None and known(self.attributes))
         return np.ones(1) if rises else None
 
 
