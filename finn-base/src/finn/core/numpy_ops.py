@@ -191,6 +191,10 @@ def _conv(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ..
     return (numpy_windows.conv(_need(inputs, 0), _need(inputs, 1), _given(inputs, 2), attributes),)
 
 
+def _conv_transpose(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
+    return (numpy_windows.conv_transpose(_need(inputs, 0), _need(inputs, 1), _given(inputs, 2), attributes),)
+
+
 def _per_axis(parameter: Array, x: Array, attributes: Attributes) -> Array:
     """A scale or zero point in a shape that broadcasts: along one axis if it is a vector."""
     if parameter.ndim != 1 or parameter.size == 1:
@@ -254,6 +258,7 @@ KERNELS: dict[str, Kernel] = {
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "DequantizeLinear": _dequantize_linear,
     "Div": _binary(_divide),
     "Flatten": _flatten,

@@ -126,10 +126,42 @@ def convolve(x: np.ndarray, w: np.ndarray, window: Window, group: int) -> np.nda
     x: (N, *spatial, C), w: (O, *kernel, C / group) -> (N, *counts, O).
     """
     out = np.zeros((x.shape[0], *window.counts(x.shape[1:-1]), w.shape[0]), x.dtype)
-    per_place = w.reshape(w.shape[0], -1, w.shape[-1]).swapaxes(0, 1)
-    for place, tap in zip(per_place, window.taps(x, 0), strict=True):
+    for place, tap in zip(_per_place(w), window.taps(x, 0), strict=True):
         out += _product(tap, place, group).reshape(out.shape)
     return out
+
+
+def transposed_reach(spatial: Sequence[int], window: Window) -> tuple[int, ...]:
+    """How far the windows of a transposed convolution reach along each axis, padding not counted."""
+    axes = zip(spatial, window.kernel, window.strides, window.dilations, strict=True)
+    return tuple((size - 1) * stride + dilation * (kernel - 1) + 1 for size, kernel, stride, dilation in axes)
+
+
+def convolve_transposed(
+    x: np.ndarray, w: np.ndarray, window: Window, group: int, starts: Sequence[int], counts: Sequence[int]
+) -> np.ndarray:
+    """Along each axis, output p adds up x[e] * w[t] for all p + start == stride e + dilation t; in the type of both.
+
+    x: (N, *spatial, C), w: (O, *kernel, C / group) -> (N, *counts, O). 0 where no window reaches.
+    """
+    spatial = x.shape[1:-1]
+    full = np.zeros((x.shape[0], *transposed_reach(spatial, window), w.shape[0]), x.dtype)
+    for place, at in zip(_per_place(w), itertools.product(*map(range, window.kernel)), strict=True):
+        along = zip(at, spatial, window.strides, window.dilations, strict=True)
+        cuts = [slice(t * d, t * d + (size - 1) * stride + 1, stride) for t, size, stride, d in along]
+        full[tuple([slice(None), *cuts])] += _product(x, place, group).reshape(*x.shape[:-1], w.shape[0])
+    out = np.zeros((x.shape[0], *counts, w.shape[0]), x.dtype)
+    spans = zip(starts, counts, full.shape[1:-1], strict=True)
+    shared = [(max(start, 0), min(start + count, reach), start) for start, count, reach in spans]
+    if all(first < last for first, last, _ in shared):
+        target = [slice(first - start, last - start) for first, last, start in shared]
+        out[tuple([slice(None), *target])] = full[tuple([slice(None), *(slice(*span[:2]) for span in shared)])]
+    return out
+
+
+def _per_place(w: np.ndarray) -> np.ndarray:
+    """(O, *kernel, I) -> (places, O, I), the last axis of the kernel running fastest."""
+    return np.asarray(w.reshape(w.shape[0], -1, w.shape[-1]).swapaxes(0, 1))
 
 
 def _product(tap: np.ndarray, w: np.ndarray, group: int) -> np.ndarray:
