@@ -19,7 +19,7 @@ from .generator_net import Builder, Choices, Rejected, Tensor  # noqa: TID252 - 
 def conv(b: Builder, t: Tensor | None = None, *, same: bool = False) -> Tensor:
     """same : the output has the shape of the input."""
     c, t = b.c, t or b.pick(*b.c.of([("q",), ("q", "sum")]), ranks=(3, 4))
-    sizes, channels = t.shape[2:], t.channels
+    sizes, channels = t.shape[2:], t.shape[1]
     group = c.of([g for g in (1, 1, channels, 2, 3) if channels % g == 0])
     outputs = channels if same else group * c.integer(1, max(1, 6 // group))
     kernel = [1 if n == 1 else c.of([3, 1]) if same else c.integer(1, min(3, n)) for n in sizes]
@@ -40,10 +40,15 @@ def conv(b: Builder, t: Tensor | None = None, *, same: bool = False) -> Tensor:
         if any(r < s for r, s in zip(room, spans, strict=True)):
             raise Rejected
     padded = bool(sum(attributes.get("pads", [0]))) or auto.startswith("SAME")
-    doubt = "padding with a 0 that is no integer" if padded and t.offset else ""
+    doubt = "padding with a 0 that is no integer" if padded and t.offset else along(t)
     w = b.weights((outputs, channels // group, *kernel))
     y = b.add("Conv", t, w, *bias(b, outputs), kind="sum", doubt=doubt, **attributes)
+    y.last = False
     return offset(y)
+
+
+def along(t: Tensor) -> str:
+    return "the scale varies along the image" if t.last else ""
 
 
 def bias(b: Builder, size: int) -> list[Any]:
@@ -64,15 +69,17 @@ def offset(y: Tensor) -> Tensor:
 
 def conv_transpose(b: Builder) -> Tensor:
     c, t = b.c, b.pick("q", ranks=(3, 4))
-    group = c.of([g for g in (1, 1, t.channels, 2) if t.channels % g == 0])
+    channels = t.shape[1]
+    group = c.of([g for g in (1, 1, channels, 2) if channels % g == 0])
     kernel = [c.integer(1, 3) for _ in t.shape[2:]]
     strides = [c.integer(1, 2) for _ in kernel]
     pads = [min(c.integer(0, 1), k - 1) for k in kernel]
     more = [c.integer(0, s - 1) if k > 1 else 0 for s, k in zip(strides, kernel, strict=True)]
-    w = b.weights((t.channels, c.integer(1, 2), *kernel), axis=None if group > 1 else 1)
+    w = b.weights((channels, c.integer(1, 2), *kernel), axis=None if group > 1 else 1)
     attributes = {"kernel_shape": kernel, "strides": strides, "pads": pads * 2, "output_padding": more, "group": group}
-    doubt = "at the border fewer offsets are summed" if t.offset else ""
+    doubt = "at the border fewer offsets are summed" if t.offset else along(t)
     y = b.add("ConvTranspose", t, w, *bias(b, w.shape[1] * group), kind="sum", doubt=doubt, **attributes)
+    y.last = False
     return offset(y)
 
 
@@ -89,7 +96,9 @@ def matmul(b: Builder) -> Tensor:
         w = b.add("Transpose", b.weights((outputs, size), axis=0), perm=[1, 0])
     else:
         w = b.weights((size, outputs), axis=1)
-    y = b.add("MatMul", t, w, kind="sum")
+    doubt = "the scale varies along two axes" if t.rank > 2 and t.varied and not t.last else ""
+    y = b.add("MatMul", t, w, kind="sum", doubt=doubt)
+    y.last, y.varied = True, True
     more = bias(b, outputs)
     return offset(b.add("Add", y, *more, kind="sum")) if more else y
 
@@ -101,6 +110,10 @@ def matmul_of_two(b: Builder) -> Tensor:
     axes = [*range(q.rank - 2), q.rank - 1, q.rank - 2]
     doubt = "the scale varies between the terms of the sum" if q.varied or k.varied else ""
     return offset(b.add("MatMul", q, b.add("Transpose", k, perm=axes), kind="sum", doubt=doubt or uneven(q, k)))
+
+
+def strangers(*tensors: Tensor) -> str:
+    return "the scales have no common measure" if len({t.odd for t in tensors}) > 1 else ""
 
 
 def uneven(*tensors: Tensor) -> str:
@@ -128,14 +141,15 @@ def residual(b: Builder) -> Tensor:
         y = b.add("MatMul", t, b.weights((t.shape[-1], t.shape[-1]), axis=1), kind="sum")
     if b.c.flag():
         y = b.quantize(y)
-    return offset(b.add(b.c.of(["Add", "Add", "Sub"]), *b.c.of([(t, y), (y, t)]), kind="sum"))
+    both = b.c.of([(t, y), (y, t)])
+    return offset(b.add(b.c.of(["Add", "Add", "Sub"]), *both, kind="sum", doubt=strangers(t, y)))
 
 
 def join(b: Builder) -> Tensor:
     """Two live tensors of one shape."""
     t = b.pick()
     u = b.pick(where=lambda o: o.shape == t.shape)
-    return offset(b.add(b.c.of(["Add", "Sub"]), t, u, kind="sum"))
+    return offset(b.add(b.c.of(["Add", "Sub"]), t, u, kind="sum", doubt=strangers(t, u)))
 
 
 def product(b: Builder) -> Tensor:
@@ -162,7 +176,7 @@ def concat(b: Builder) -> Tensor:
     others = [b.pick(where=lambda o: o.rank == t.rank and rest(o) == rest(t)) for _ in range(b.c.integer(1, 2))]
     every = b.c.of([[t, *others], [*others, t]])
     doubt = "scales differ along an axis that is not that of the channels" if axis != 1 and len(set(every)) > 1 else ""
-    y = b.add("Concat", *every, axis=b.c.of([axis, axis - t.rank]), doubt=doubt)
+    y = b.add("Concat", *every, axis=b.c.of([axis, axis - t.rank]), doubt=doubt or strangers(*every))
     y.kind = "q" if all(o.kind == "q" for o in every) else "sum"
     return offset(y)
 
@@ -282,7 +296,7 @@ def reshape(b: Builder) -> Tensor:
     if kind == "Reshape":
         return b.add(kind, t, b.ints([b.c.of([0, t.shape[0]]), -1]))
     if kind == "rows" and t.rank == 4:  # (N, C, H, W) to (N, C, H * W), as attention and heads do
-        return b.add("Reshape", t, b.ints([0, t.channels, -1]))
+        return b.add("Reshape", t, b.ints([0, t.shape[1], -1]))
     if kind == "Unsqueeze" and t.rank < 4:
         return b.add(kind, t, b.ints([b.c.of([t.rank, -1, 1])]))
     ones = [i for i in range(1, t.rank) if t.shape[i] == 1]
@@ -304,7 +318,7 @@ def transpose(b: Builder) -> Tensor:
 def blocks(b: Builder) -> Tensor:
     """Between depth and space."""
     t = b.pick("q", ranks=(4,))
-    if t.channels % 4 == 0 and b.c.flag():
+    if t.shape[1] % 4 == 0 and b.c.flag():
         return b.add("DepthToSpace", t, blocksize=2, mode=b.c.of(["DCR", "CRD"]))
     if t.shape[2] % 2 or t.shape[3] % 2:
         raise Rejected
@@ -317,6 +331,8 @@ Tail = Callable[[Builder, Tensor], Tensor]
 
 
 def batch_norm(b: Builder, t: Tensor) -> Tensor:
+    if t.last and t.rank > 2:
+        raise Rejected
     n, rng = t.channels, b.c.rng
     gamma = b.dyadic(n) * rng.choice([0, 1, 1, 1, 1], n)
     variance = 4.0 ** rng.integers(-1, 3, n)

@@ -21,6 +21,8 @@ from .reference_nd import QUANTIZERS, ROUND, Tie, run_node  # noqa: TID252 - tes
 
 CUSTOM = {"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc"}
 GENERAL = "qonnx.custom_op.general"
+ODD = 1449 / 1024
+"""Close to the square root of 2: its multiples and those of 1 meet far away."""
 T = TypeVar("T")
 
 
@@ -48,6 +50,8 @@ class Tensor:
     values : for one random input. inexact : not exact in float64. readers : how many nodes.
     doubt : why it may be no scaled integer, "" if it has to be one or the tail of one.
     offset : 0 may be no multiple of the scale away. varied : the scale may differ between channels.
+    last : its channels are on the last axis, as behind a MatMul, not on axis 1.
+    odd : its scale has no common measure with most others.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Tensor:
     doubt: str = ""
     offset: bool = False
     varied: bool = False
+    last: bool = False
+    odd: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,7 +75,7 @@ class Tensor:
 
     @property
     def channels(self) -> int:
-        return self.shape[1]
+        return self.shape[-1 if self.last else 1]
 
 
 @dataclass
@@ -153,7 +159,7 @@ class Builder:
                 results, inexact = run_node(node, self.opset, values, any(t.inexact for t in read))
         except Tie as tie:
             raise Rejected from tie
-        if not all(np.isfinite(r).all() and 0 < r.size <= 600 and np.abs(r).max() < 2.0**20 for r in results):
+        if not all(np.isfinite(r).all() and 0 < r.size <= 1000 and np.abs(r).max() < 2.0**20 for r in results):
             raise Rejected
         for tensor in read:
             tensor.readers += 1
@@ -166,6 +172,8 @@ class Builder:
                 name, r, kind or (data[0].kind if data else "w"), inexact, doubt="" if quantizer else doubt,
                 offset=not quantizer and any(t.offset for t in data),
                 varied=not quantizer and any(t.varied for t in data),
+                last=not quantizer and any(t.last for t in data),
+                odd=not quantizer and any(t.odd for t in data),
             ) for name, r in zip(outs, results, strict=True)
         ]  # fmt: skip
         if doubt:
@@ -228,7 +236,7 @@ class Builder:
 
     def per_channel(self, t: Tensor) -> tuple[int, ...]:
         """The shape of one parameter per channel."""
-        return (t.channels, *[1] * (t.rank - 2)) if t.rank > 1 else ()
+        return (t.channels,) if t.last else (t.channels, *[1] * (t.rank - 2)) if t.rank > 1 else ()
 
     # --- quantizers ---
 
@@ -246,6 +254,8 @@ class Builder:
         exponent = int(np.ceil(np.log2(reach / 2.0 ** max(bits - 1, 1)))) + self.c.integer(-1, 1)
         shape = self.per_channel(t) if per_channel or (per_channel is None and self.c.integer(0, 3) == 3) else ()
         scales: Any = 2.0 ** (exponent + self.c.rng.integers(-1, 2, shape)) if scale is None else scale
+        odd = scale is None and self.c.integer(0, 9) == 9
+        scales = scales * ODD if odd else scales
         modes = sorted(ROUND)
         if t.inexact:  # 0, 0.5 and 1 are no ties
             scales, modes = np.minimum(scales, 0.5), ["ROUND", "HALF_EVEN", "HALF_UP", "HALF_DOWN"]
@@ -255,6 +265,7 @@ class Builder:
             narrow=self.c.integer(0, 1) if bits > 1 else 0, rounding_mode=self.c.of(["ROUND", *modes]),
         )  # fmt: skip
         y.varied = np.unique(scales).size > 1
+        y.last, y.odd = t.last and y.varied, odd
         return y
 
     def thresholds(self, t: Tensor) -> Tensor:
@@ -262,11 +273,11 @@ class Builder:
         values = t.values.ravel() if not t.inexact else self.dyadic(64, bits=7)
         table = np.sort(self.c.rng.choice(values, (rows, steps)) + self.c.of([0.0, 0.125]), axis=1)
         scale, bias = self.c.of([(1.0, 0.0), (2.0, -1.0), (0.5, -1.0), (-1.0, 3.0), (0.5, 0.25)])
-        layout = {2: "NC", 3: "NCW", 4: "NCHW"}.get(t.rank, "NCHW")
+        layout = {2: "NC", 3: "NWC" if t.last else "NCW", 4: "NHWC" if t.last else "NCHW"}.get(t.rank, "")
         y = self.add(
             "MultiThreshold", t, table, kind="q", out_scale=scale, out_bias=bias, out_dtype="INT8", data_layout=layout
         )
-        y.offset = (bias / scale) % 1 != 0
+        y.offset, y.last = (bias / scale) % 1 != 0, t.last
         return y
 
     def weights(self, shape: tuple[int, ...], axis: int | None = 0) -> Tensor:

@@ -472,7 +472,9 @@ def run_node(node: NodeProto, opset: int, inputs: list[Array], inexact: bool) ->
                 raise Tie(node.name)
     if node.op_type in QUANTIZERS or not all(np.isfinite(o).all() for o in outputs):
         return outputs, False
-    return outputs, inexact or node.op_type in INEXACT or not all(map(few_digits, outputs))
+    dyadic = node.op_type == "HardSigmoid" and attributes.get("alpha", 0.2) % 2**-8 == 0
+    rough = node.op_type in INEXACT and not dyadic
+    return outputs, inexact or rough or not all(map(few_digits, outputs))
 
 
 def execute(model: ModelProto, inputs: dict[str, Array], inexact: set[str] | None = None) -> dict[str, Array]:
