@@ -21,11 +21,8 @@ from finn.transformation.streamline.values import Broken, Scaled, Shape, Source,
 
 Array = npt.NDArray[Any]
 SMALL: dict[int, str] = {
-    TensorProto.UINT8: "UINT8",
-    TensorProto.INT8: "INT8",
-    TensorProto.UINT16: "UINT16",
-    TensorProto.INT16: "INT16",
-}
+    TensorProto.UINT8: "UINT8", TensorProto.INT8: "INT8", TensorProto.UINT16: "UINT16", TensorProto.INT16: "INT16",
+}  # fmt: skip
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.UNDEFINED)
 
 
@@ -162,6 +159,23 @@ def tell_others(p: Propagation, original: ModelWrapper) -> None:
             nodes[title(node)] = _untold(node, constant, following, nodes)
         readers |= dict.fromkeys(node.input, node)
     p.report.nodes = dict(reversed(nodes.items()))
+    _name_tensors_as_before(p, original)
+
+
+def _name_tensors_as_before(p: Propagation, original: ModelWrapper) -> None:
+    """Facts of tensors whose layout was changed stand under the names that they had."""
+    works = {node.name: node for node in p.model.graph.node}
+    tensors = p.report.tensors
+    for node in original.graph.node:
+        work = works.get(node.name or next(filter(None, node.output), ""))
+        if work is not None and len(work.output) == len(node.output):
+            for before, now in zip(node.output, work.output, strict=True):
+                if now in tensors and before not in tensors:
+                    tensors[before] = tensors.pop(now)
+    for info in original.graph.input:
+        moved = f"{info.name}_channels_last"
+        if moved in tensors:
+            tensors.setdefault(info.name, tensors.pop(moved))
 
 
 def _untold(node: NodeProto, constant: set[str], following: list[NodeProto], nodes: dict[str, Fate]) -> Fate:
