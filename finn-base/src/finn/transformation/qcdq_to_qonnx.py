@@ -242,8 +242,8 @@ def quant_form(model: ModelWrapper, found: Reading) -> QuantForm:
             return QuantForm(found.covered, found.x, None, linear.scale, zeropt, *integers, exact)
         raise NoMatch(f"it is clipped to {limits[0]}..{limits[1]}, which is the range of no quantizer")
     values = found.values if constant is None else quantize_dequantize(constant, linear.scale, linear.zeropt, *limits)
-    for x in (constant, values):  # the Quant of the values is one, too
-        for zeropt, integers in _forms(linear, *limits) if x is not None else ():
+    for x in [values] if constant is None else [constant, values]:  # the Quant of the values is one, too
+        for zeropt, integers in _forms(linear, *limits):
             if _gives(values, x, linear.scale, zeropt, integers):
                 value = None if x is constant else x
                 return QuantForm(found.covered, found.x, value, linear.scale, zeropt, *integers, exact=True)

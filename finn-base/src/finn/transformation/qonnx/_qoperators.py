@@ -167,8 +167,10 @@ class _Decomposition:
         shape_like(self.model, result, node.output[0])
         self._float(form.op_type, inputs, result, form.dropped)
         parameters = [n for n in (_name(node, out.scale), _name(node, out.zeropt)) if n]
-        marks = {ADDS_FIRST: 1} if form.adds_first else {}
-        self.new.append(helper.make_node("QuantizeLinear", [result, *parameters], [node.output[0]], **marks))
+        quantize = helper.make_node("QuantizeLinear", [result, *parameters], [node.output[0]])
+        if form.adds_first:
+            quantize.attribute.append(helper.make_attribute(ADDS_FIRST, 1))
+        self.new.append(quantize)
 
     def _bias_scale(self, form: QOperator) -> str:
         scales = (constant_value(self.model, _name(self.node, p.scale)) for p in form.inputs)
@@ -181,9 +183,10 @@ class _Decomposition:
         x = _name(self.node, position)
         y = self.model.unique_tensor_name(f"{x}_dequantized")
         shape_like(self.model, y, x)
-        attributes = {} if axis is None else {"axis": axis}
-        inputs = [x, scale, *([zeropt] if zeropt else [])]
-        self.new.append(helper.make_node("DequantizeLinear", inputs, [y], **attributes))
+        dequantize = helper.make_node("DequantizeLinear", [x, scale, *([zeropt] if zeropt else [])], [y])
+        if axis is not None:
+            dequantize.attribute.append(helper.make_attribute("axis", axis))
+        self.new.append(dequantize)
         return y
 
     def _float(self, op_type: str, inputs: list[str], output: str, dropped: tuple[str, ...]) -> None:

@@ -71,7 +71,7 @@ def clip_into_quant(
     for place, bound in enumerate((low, high)):
         if bound is not None:
             require(bound.size == 1 and bound.dtype == scale.dtype and not np.isnan(bound).any(), "no plain bound")
-            limits[place] = int(np.clip(np.round(bound.reshape(-1)[0] / s), *limits))
+            limits[place] = int(min(max(np.round(bound.reshape(-1)[0] / s), limits[0]), limits[1]))
     found = quantizer_range(*limits)
     if found is None:
         raise NoMatch(f"{limits[0]}..{limits[1]} is the range of no quantizer")
