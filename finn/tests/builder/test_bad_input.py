@@ -162,7 +162,12 @@ CASES: list[tuple[Callable[[Any], None], tuple[str, ...]]] = [
     (float_only, ("nothing is quantized",)),
     (
         unsupported,
-        ("step_streamline", "the host would compute between integers: ", "Softmax_0 (Softmax): ", "leave it to the host"),
+        (
+            "step_streamline",
+            "the host would compute between integers: ",
+            "Softmax_0 (Softmax): ",
+            "leave it to the host",
+        ),
     ),
     (unknown_operator, ("Fancy",)),
     (dynamic, ("the input has the dynamic shape (batch, 8)", "input 'x'", "fixed input shape")),

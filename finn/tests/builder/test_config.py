@@ -69,7 +69,18 @@ FINN_DEFAULTS = {
     "cpp_driver_version": "latest",
     "force_python_rtlsim": False,
 }
-OURS = {"validation_dataset": None}
+OURS = {
+    "validation_dataset": None,
+    "input_formats": {},
+    "select_on_host": False,
+    "dequantize": True,
+    "remove_constant_channels": True,
+    "merge_duplicate_channels": True,
+    "remove_dead_channels": True,
+    "minimize_accumulators": True,
+    "minimize_weights": True,
+    "minimize_thresholds": True,
+}
 
 
 def config(**more: object) -> DataflowBuildConfig:
@@ -114,6 +125,16 @@ REFUSED = {
     "unknown value: 'stitched_ip'. Remedy: did you mean 'stitched_ip_rtlsim'?",
     text('"mlo": true'): "cfg.json:3: configuration key 'mlo' is not supported "
     "(layers cannot share hardware in a loop). Remedy: remove 'mlo'",
+    text('"input_formats": {"x":\n {"datatyp": "UINT8"}}'): "cfg.json:4: unknown key 'datatyp' in 'input_formats'. "
+    "Remedy: did you mean 'datatype'?",
+    text('"input_formats": {"x": {"datatype": "FLOAT16"}}'): "cfg.json:3: configuration key 'input_formats' has an "
+    "illegal value: 'FLOAT16' (it is no integer type). Remedy: correct it",
+    text('"input_formats": {"": {"datatype": "UINT"}}'): "cfg.json:3: configuration key 'input_formats' has an "
+    "illegal value: 'UINT' (there is no such data type). Remedy: correct it",
+    text('"input_formats": {"x": {"std": [1, 0]}}'): "cfg.json:3: configuration key 'input_formats' has an "
+    "illegal value: [1, 0] (it should not be 0). Remedy: correct it",
+    text('"input_formats": {"x": {"mean": []}}'): "cfg.json:3: configuration key 'input_formats' has an "
+    "illegal value: [] (it should be a finite number, or one for each channel). Remedy: correct it",
     '{"output_dir": "out", "generate_outputs": []}': "cfg.json: configuration key 'synth_clk_period_ns' is missing. "
     "Remedy: give 'synth_clk_period_ns'; it has no default",
     '{"output_dir": "out",\n}': "cfg.json:2: not a JSON file (",

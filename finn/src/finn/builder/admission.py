@@ -19,7 +19,7 @@ class NetworkError(FinnError):
 
 
 def check(model: ModelWrapper) -> None:
-    """Raise `NetworkError` for inputs without fixed, positive shape and for weights that are not numbers."""
+    """Raise `NetworkError` for inputs without fixed, positive shape, weights that are not numbers, loose ends."""
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
@@ -34,6 +34,7 @@ def check(model: ModelWrapper) -> None:
         _check_shape(value)
     for tensor in graph.initializer:
         _check_numbers(tensor)
+    _check_wires(graph)
 
 
 def folding_config(path: Path) -> dict[str, Any]:
@@ -63,6 +64,16 @@ def _check_shape(value: onnx.ValueInfoProto) -> None:
         raise NetworkError(f"the input has the dynamic shape {shown}", where=where, why=why, remedy=remedy)
     if any(isinstance(size, int) and size <= 0 for size in sizes):
         raise NetworkError(f"the input has no elements: its shape is {shown}", where=where, remedy=remedy)
+
+
+def _check_wires(graph: onnx.GraphProto) -> None:
+    """Shape inference would say no more than that a type is null."""
+    there = {value.name for value in (*graph.input, *graph.initializer)}
+    there.update(name for node in graph.node for name in node.output)
+    reads = [(f"node {n.name or n.op_type}", name) for n in graph.node for name in n.input if name]
+    for where, name in [*reads, *((f"output {value.name!r}", value.name) for value in graph.output)]:
+        if name not in there:
+            raise NetworkError(f"nothing computes the tensor {name!r}", where=where, remedy="export the network again")
 
 
 def _check_numbers(tensor: onnx.TensorProto) -> None:

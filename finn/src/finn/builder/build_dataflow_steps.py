@@ -30,7 +30,6 @@ from finn.report import estimates
 from finn.report.synthesis import ooc_synth_and_timing, post_synth_resources
 from finn.rtl.stitch import stitch
 from finn.transformation.infer_shapes import require_static_shapes
-from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
 
 __all__ = [
     "build_dataflow_step_lookup",
@@ -46,7 +45,7 @@ def step_qonnx_to_finn(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWr
     """Bring every dialect of quantizers into one form, or refuse it."""
     model = streamlining.cleaned(model)
     require_static_shapes(model)
-    model = model.transform(ConvertQONNXtoFINN(max_multithreshold_bit_width=cfg.max_multithreshold_bit_width))
+    model = streamlining.to_finn_dialect(model, cfg)
     verify(VerificationStepType.QONNX_TO_FINN_PYTHON, sim.in_python(model, cfg), model, cfg)
     return model
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from finn.builder import admission, products
 from finn.builder._input_format import InputFormat
@@ -77,13 +77,16 @@ def _explained(path: Path, changes: Mapping[str, Any], standalone_thresholds: bo
         path, options = path / "model.onnx", cfg.streamline_options()
         standalone_thresholds = standalone_thresholds or cfg.standalone_thresholds
     model = ModelWrapper(path)
-    refusals: tuple[Note, ...] = ()
+    found, problems = Explanation(), []
     try:
         admission.check(model)
     except FinnError as error:
-        refusals = (Note.of(error),)
-    found = explaining.explain(model, replace(options, **changes), standalone_thresholds=standalone_thresholds)
-    return replace(found, problems=(*refusals, *found.problems))
+        problems.append(Note.of(error))
+    try:
+        found = explaining.explain(model, replace(options, **changes), standalone_thresholds=standalone_thresholds)
+    except FinnError as error:
+        problems.append(Note.of(error))
+    return replace(found, problems=(*problems, *found.problems))
 
 
 def show(explanation: Explanation) -> None:
@@ -93,10 +96,9 @@ def show(explanation: Explanation) -> None:
         console.file.write(plain(explanation))
         return
     for line in headline(explanation):
-        console.print(line, markup=False)
+        console.print(Text(line))
     for line in problem_lines(explanation.problems):
-        head, colon, rest = line.partition(": ") if line.startswith("  ") else ("", "", line)
-        console.print(f"[bold]{escape(head + colon)}[/]{escape(rest)}" if head else f"[bold red]{escape(rest)}[/]")
+        console.print(Text(line, style="" if line.startswith("  ") else "bold red"))
     for section in sections(explanation):
         console.print(section.table())
 

@@ -29,6 +29,7 @@ from finn.dataflow.graph import DataflowError
 from finn.report import explanation as explaining
 from finn.report.explanation import Explanation, Note
 from finn.report.explanation_text import fates, plain
+from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
 from finn.transformation.streamline import StreamlineError, StreamlineReport, streamline
 from finn.util.cleanup import cleanup_model
 
@@ -53,6 +54,22 @@ def _names(model: ModelWrapper) -> dict[str, str]:
     """Name of each input in the file -> its name now."""
     text = model.get_metadata_prop(NAMES)
     return {str(k): str(v) for k, v in json.loads(text).items()} if text else {}
+
+
+def to_finn_dialect(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """The model with its quantizers as MultiThreshold; `model` stays as it is.
+
+    Raises StreamlineError if one cannot be read; the explanation is written then.
+    """
+    conversion = ConvertQONNXtoFINN(max_multithreshold_bit_width=cfg.max_multithreshold_bit_width)
+    try:
+        converted = model.transform(conversion)
+    except StreamlineError as error:
+        _save(explaining.of_refusal(model, error.diagnostics), cfg)
+        raise
+    for node, reason in conversion.declined.items():
+        log.info("%s keeps its form: %s", node, reason)
+    return converted
 
 
 def to_integers(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:

@@ -24,6 +24,7 @@ from onnx import NodeProto
 from finn.analysis.inference_cost import inference_cost
 from finn.core.errors import ConfigError, FinnError, nearest
 from finn.core.modelwrapper import ModelWrapper
+from finn.core.tidy import describe
 from finn.dataflow.graph import DOMAIN, DataflowError
 from finn.dataflow.lowering import LoweringReport, lower, staying
 from finn.dataflow.partition import create_dataflow_partition
@@ -266,7 +267,7 @@ def of_refusal(original: ModelWrapper, diagnostics: Sequence[Diagnostic]) -> Exp
     whole = next((d for d in diagnostics if not d.node), None)
     nodes = []
     for node in original.graph.node:
-        d = refused.get(title(node), whole)
+        d = refused.get(title(node)) or refused.get(describe(node), whole)
         became, text = (Became.REFUSED, "refused") if d else (Became.UNDETERMINED, "the network is refused before it")
         entry = NodeEntry(title(node), node.op_type, became, text)
         nodes.append(replace(entry, reason=d.reason, remedy=d.remedy) if d else entry)

@@ -25,14 +25,14 @@ class Section:
 
     def table(self) -> Table:
         """For rich: long texts are broken, none is cut off."""
-        from rich.markup import escape
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(title=self.title, title_justify="left")
         for column in self.columns:
             table.add_column(column, overflow="fold")
         for row in self.rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*map(Text, row))
         return table
 
     def plain(self) -> str:
