@@ -168,7 +168,7 @@ def _name_tensors_as_before(p: Propagation, original: ModelWrapper) -> None:
     tensors = p.report.tensors
     for node in original.graph.node:
         work = works.get(node.name or next(filter(None, node.output), ""))
-        if work is not None and len(work.output) == len(node.output):
+        if work is not None and work.op_type == node.op_type and len(work.output) == len(node.output):
             for before, now in zip(node.output, work.output, strict=True):
                 if now in tensors and before not in tensors:
                     tensors[before] = tensors.pop(now)
