@@ -513,13 +513,27 @@ def transposed_parts(g: Graph) -> list[str]:
     return g.split(g.add("Transpose", g.input(*shape), perm=perm), sizes, axis)
 
 
+def fork(g: Graph, y: str) -> list[str]:
+    return [g.add("Relu", y), g.add("Neg", y)]
+
+
 def forked(op_type: str) -> Callable[[Graph], list[str]]:
     def build(g: Graph) -> list[str]:
         x = g.input(*g.dims(2, 3))
         y = g.add("Transpose", x) if op_type == "Transpose" else g.commuted(op_type, x, g.scalar())
-        return [g.add("Relu", y), g.add("Neg", y)]
+        return fork(g, y)
 
     return build
+
+
+def forked_channels(g: Graph) -> list[str]:
+    """A constant along axis 1, along the last one, or with one element."""
+    shape = g.dims(2, 4)
+    axis = g.choose(1, len(shape) - 1)
+    trailing = (1,) * (len(shape) - axis - 1)
+    constant = g.choose(g.powers(shape[axis], *trailing), g.powers(1, shape[axis], *trailing), g.scalar(2))
+    y = g.commuted(g.choose("Add", "Mul"), g.input(*shape), constant)
+    return fork(g, y)
 
 
 MOVES: tuple[tuple[Transformation, Callable[[Graph], Any], str], ...] = (
@@ -580,6 +594,9 @@ MOVES: tuple[tuple[Transformation, Callable[[Graph], Any], str], ...] = (
     (r.MoveMulPastFork(), forked("Mul"), "Mul Mul Relu Neg"),
     (r.MoveLinearPastFork(), forked("Mul"), "Mul Mul Relu Neg"),
     (r.MoveTransposePastFork(), forked("Transpose"), "Transpose Transpose Relu Neg"),
+    (r.MoveScalarLinearPastFork(), forked("Mul"), "Mul Mul Relu Neg"),
+    (r.MoveScalarLinearPastFork(), forked("Add"), "Add Add Relu Neg"),
+    (r.MoveChannelwiseLinearPastFork(), forked_channels, "* * Relu Neg"),
 )
 """Transformation, the model that it is for, and the operators afterwards: * the one that was drawn, ** one per part."""
 
@@ -876,6 +893,30 @@ STAYS: dict[str, tuple[Transformation, Callable[[Graph], Any]]] = {
         r.MoveScalarLinearPastSplit(),
         lambda g: g.split(scaled(g, 2, 4, by=per_channel()), [2, 2], 1),
     ),
+    "a fork of a factor per channel": (
+        r.MoveScalarLinearPastFork(),
+        lambda g: fork(g, scaled(g, 2, 4, by=per_channel())),
+    ),
+    "a fork of a live sum": (r.MoveScalarLinearPastFork(), lambda g: fork(g, live(g, "Add", 1, 1))),
+    "a fork of a live product": (r.MoveChannelwiseLinearPastFork(), lambda g: fork(g, live(g, "Mul", 2, 4))),
+    "a fork of a difference": (r.MoveScalarLinearPastFork(), lambda g: fork(g, scaled(g, 2, 4, f="Sub"))),
+    "a fork of a constant": (
+        r.MoveChannelwiseLinearPastFork(),
+        lambda g: [*fork(g, g.add("Mul", np.float32([2]), np.float32([3]))), g.add("Abs", g.input(2))],
+    ),
+    "a fork of a factor per row": (
+        r.MoveChannelwiseLinearPastFork(),
+        lambda g: fork(g, scaled(g, 2, 3, 4, 5, by=per_channel(1))),
+    ),
+    "a fork of a factor per sample": (
+        r.MoveChannelwiseLinearPastFork(),
+        lambda g: fork(g, scaled(g, 4, 5, by=per_channel(1))),
+    ),
+    "a fork of a factor per element": (
+        r.MoveChannelwiseLinearPastFork(),
+        lambda g: fork(g, scaled(g, 2, 4, 4, by=np.ones((4, 4)))),
+    ),
+    "a factor with one reader": (r.MoveScalarLinearPastFork(), lambda g: g.add("Relu", scaled(g, 2, 4))),
     "another operator before a Split": (
         r.MoveTransposePastSplit(),
         lambda g: g.split(g.add("Flatten", g.input(2, 4)), [2, 2], 1),

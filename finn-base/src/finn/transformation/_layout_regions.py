@@ -7,7 +7,7 @@ every tensor on its border is transposed once.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -257,10 +257,13 @@ def set_type(model: ModelWrapper, name: str, kind: TypeProto) -> None:
 # -------------------------------------------------------------------------------------------------------------- forks
 
 
-def split_forks(model: ModelWrapper, op_types: Iterable[str]) -> bool:
+def split_forks(
+    model: ModelWrapper, op_types: Iterable[str], accepts: Callable[[NodeProto], bool] = lambda node: True
+) -> bool:
     """Give every use of the first output of these operators an operator of its own; constant inputs are copied.
 
-    The operator itself serves the graph output and the bodies of control flow, if they use it, else the first use.
+    accepts: which nodes of these types to split. The operator itself serves the graph output and the bodies of control
+    flow, if they use it, else the first use.
     """
     changed = False
     with model.trusted_index():
@@ -270,7 +273,8 @@ def split_forks(model: ModelWrapper, op_types: Iterable[str]) -> bool:
             uses = _uses(model, node.output[0])
             direct = {id(reader) for reader, _ in uses}
             captured = any(id(reader) not in direct for reader in model.find_consumers(node.output[0]))
-            for reader, position in uses if captured or model.is_graph_output(node.output[0]) else uses[1:]:
+            others = uses if captured or model.is_graph_output(node.output[0]) else uses[1:]
+            for reader, position in others if others and accepts(node) else ():
                 model.set_node_input(reader, position, _copied(model, node, reader))
                 changed = True
     return changed

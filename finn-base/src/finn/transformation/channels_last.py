@@ -8,6 +8,7 @@ parts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from onnx import NodeProto
 
@@ -90,14 +91,18 @@ class AbsorbChanFirstIntoMatMul(Transformation):
 class MoveOpPastFork(Transformation):
     """Every reader of these operators gets one of its own, so that it can be moved further; constants are copied.
 
-    op_name_list: op types with one output.
+    op_name_list: op types with one output. Subclasses narrow the choice by `accepts`.
     """
 
     def __init__(self, op_name_list: Iterable[str]) -> None:
         self.ops_to_move = tuple(op_name_list)
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        return model, split_forks(model, self.ops_to_move)
+        return model, split_forks(model, self.ops_to_move, partial(self.accepts, model))
+
+    def accepts(self, model: ModelWrapper, node: NodeProto) -> bool:
+        """Whether to move this node, which is of one of the op types and has several readers."""
+        return True
 
 
 class MoveAddPastFork(MoveOpPastFork):

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from onnx import NodeProto
+
+from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.channels_last import (
     MoveAddPastFork,
     MoveLinearPastFork,
@@ -36,6 +39,7 @@ __all__ = [
     "MoveAddPastMatMul",
     "MoveAddPastMul",
     "MoveAffinePastJoinConcat",
+    "MoveChannelwiseLinearPastFork",
     "MoveConstMulPastJoinMul",
     "MoveFlattenPastAffine",
     "MoveFlattenPastTopK",
@@ -51,6 +55,7 @@ __all__ = [
     "MoveMulPastMaxPool",
     "MoveOpPastFork",
     "MoveScalarAddPastMatMul",
+    "MoveScalarLinearPastFork",
     "MoveScalarLinearPastInvariants",
     "MoveScalarLinearPastSplit",
     "MoveScalarMulPastConv",
@@ -295,3 +300,30 @@ class MoveAddPastJoinConcat(MoveAffinePastJoinConcat):
 
     def __init__(self) -> None:
         super().__init__(["Add"])
+
+
+# --------------------------------------------------------------------------------------------------------------- forks
+
+
+class MoveScalarLinearPastFork(MoveLinearPastFork):
+    """An Add or Mul for every reader, if it adds or multiplies a constant of one element."""
+
+    def accepts(self, model: ModelWrapper, node: NodeProto) -> bool:
+        return _constant_extent(model, node) == []
+
+
+class MoveChannelwiseLinearPastFork(MoveLinearPastFork):
+    """An Add or Mul for every reader, if its constant is a scalar or per channel: along axis 1 or the last one."""
+
+    def accepts(self, model: ModelWrapper, node: NodeProto) -> bool:
+        extent = _constant_extent(model, node)
+        return extent == [] or extent in ([-1], [1 - len(model.get_tensor_shape(node.output[0]) or ())])
+
+
+def _constant_extent(model: ModelWrapper, node: NodeProto) -> list[int] | None:
+    """The axes, counted from the end, along which the constant of an Add or Mul of something computed extends."""
+    x, c = sorted(node.input, key=model.has_initializer)
+    constant = model.get_initializer(c)
+    if constant is None or model.has_initializer(x):
+        return None
+    return [axis for axis in range(-constant.ndim, 0) if constant.shape[axis] != 1]
