@@ -181,7 +181,8 @@ def _name_tensors_as_before(p: Propagation, original: ModelWrapper) -> None:
 def _untold(node: NodeProto, constant: set[str], following: list[NodeProto], nodes: dict[str, Fate]) -> Fate:
     """Of a node that no rule met: it is constant, was merged with what follows, or does not matter."""
     if all(output in constant for output in node.output):
-        return Fate("folded", "integer weights, or a constant")
+        reader = f" of {title(following[0])}" if following else ""
+        return Fate("folded", f"constant input{reader}", nodes[title(following[0])].tensors if following else ())
     for reader in following:
         fate = nodes[title(reader)]
         return Fate("folded" if fate.kind == "integer" else fate.kind, f"part of {title(reader)}", fate.tensors)
