@@ -32,7 +32,7 @@ OPERATORS = ["digits_u8_operators", "digits_s8_channel_operators", "mnist_u8_ope
 ROUNDING = {"QuantizeLinear", "QLinearConv", "QGemm", "QLinearAdd", "QLinearGlobalAveragePool"}
 LAYERS = {"Conv", "Gemm", "MatMul", "QLinearConv", "QGemm", "QLinearMatMul"}
 TIE = 1e-6
-every = pytest.mark.parametrize("name", [*QDQ, *OPERATORS])
+every = pytest.mark.parametrize("name", [*QDQ, *OPERATORS], scope="module")  # one network after the other
 
 
 @lru_cache
@@ -85,7 +85,7 @@ def onnxruntime(model: ModelProto, inputs: dict[str, np.ndarray], *outputs: str)
     return dict(zip(names, session.run(names, inputs), strict=True))
 
 
-@lru_cache
+@lru_cache(maxsize=2)
 def reference(name: str) -> Run:
     return execute(original(name), {"x": normalised(name)})
 
@@ -148,7 +148,7 @@ def assert_integer(model: ModelWrapper, original: ModelProto) -> None:
             behind.update(node.output)
 
 
-@lru_cache
+@lru_cache(maxsize=2)
 def streamlined(name: str, *, takes_pixels: bool = False) -> tuple[ModelWrapper, StreamlineReport]:
     model, arrays = with_batch(name, len(pixels(name))), archive(name.split("_")[0])
     options = StreamlineOptions()
@@ -156,6 +156,12 @@ def streamlined(name: str, *, takes_pixels: bool = False) -> tuple[ModelWrapper,
         parameters = {k: float(arrays[k]) for k in ("scale", "mean", "std")}
         options = StreamlineOptions(inputs={"x": InputFormat("UINT8", **parameters)})
     return model, streamline(model, options)
+
+
+@lru_cache(maxsize=2)
+def context(name: str) -> dict[str, np.ndarray]:
+    """All tensors of the integer graph, for all pictures."""
+    return execute_onnx(streamlined(name)[0], {"x": normalised(name)}, return_full_exec_context=True)
 
 
 @every
@@ -168,14 +174,13 @@ def test_the_graph_is_integer(name: str) -> None:
 
 @every
 def test_predictions_are_those_of_onnxruntime(name: str) -> None:
-    got = execute_onnx(streamlined(name)[0], {"x": normalised(name)})["scores"]
-    np.testing.assert_array_equal(got.argmax(1), stored(name).argmax(1))
+    np.testing.assert_array_equal(context(name)["scores"].argmax(1), stored(name).argmax(1))
 
 
 @every
 def test_scores_are_exact(name: str) -> None:
     """Those of all pictures for which no number in the network is nearly a tie."""
-    run, got = reference(name), execute_onnx(streamlined(name)[0], {"x": normalised(name)})["scores"]
+    run, got = reference(name), context(name)["scores"]
     clean = np.ones(len(got), bool)
     for rounded in run.rounded.values():
         clean &= ~rounded.is_near_tie(TIE).reshape(len(got), -1).any(1)
@@ -183,11 +188,10 @@ def test_scores_are_exact(name: str) -> None:
     np.testing.assert_array_equal(got[clean], run.values["scores"][clean].astype(np.float32))
 
 
-@pytest.mark.parametrize("name", QDQ)
+@pytest.mark.parametrize("name", QDQ, scope="module")
 def test_integers_of_every_layer_are_exact(name: str) -> None:
     """The reference gets the integers that the integer graph made, as the report tells them, and rounds alike."""
-    model, report = streamlined(name)
-    found = integers(name, report, execute_onnx(model, {"x": normalised(name)}, return_full_exec_context=True))
+    found = integers(name)
     layers = sum(n.op_type in {"Conv", "Gemm", "Add", "GlobalAveragePool"} for n in original(name).graph.node)
     assert (
         len(found) > layers
@@ -199,12 +203,16 @@ def test_integers_of_every_layer_are_exact(name: str) -> None:
         np.testing.assert_array_equal(integer[~near], run.rounded[tensor].integers[~near], err_msg=tensor)
 
 
-def integers(name: str, report: StreamlineReport, context: dict[str, Any]) -> dict[str, np.ndarray]:
+def integers(name: str) -> dict[str, np.ndarray]:
     """The integers that quantizers of the original give, from those of the integer graph. {QuantizeLinear's output: ..}
 
     Flattened pictures are not among them: their elements have another order with the channels last.
     """
-    values, makers = reference(name).values, {o: n for n in original(name).graph.node for o in n.output}
+    report, values, makers = (
+        streamlined(name)[1],
+        reference(name).values,
+        {o: n for n in original(name).graph.node for o in n.output},
+    )
     found = {}
     for node in original(name).graph.node:
         quantize, fact = makers.get(node.input[0]), report.tensors.get(node.output[0])
@@ -214,11 +222,11 @@ def integers(name: str, report: StreamlineReport, context: dict[str, Any]) -> di
         if before is not None and before.op_type == "Flatten" and np.prod(values[before.input[0]].shape[2:]) > 1:
             continue
         scale, zero_point = (values[n].astype(np.float64) for n in node.input[1:])
-        exact = (fact.scale * context[fact.integers].astype(np.float64) + fact.bias) / scale + zero_point
+        exact = (fact.scale * context(name)[fact.integers].astype(np.float64) + fact.bias) / scale + zero_point
         if exact.shape != values[node.output[0]].shape:
             exact = np.moveaxis(exact, -1, 1)
         np.testing.assert_allclose(exact, np.rint(exact), atol=1e-6, err_msg=node.name)
-        assert fact.datatype.allowed(context[fact.integers]).all()
+        assert fact.datatype.allowed(context(name)[fact.integers]).all()
         found[node.input[0]] = np.rint(exact).astype(np.int64)
     return found
 
@@ -234,7 +242,7 @@ def test_pixels_may_enter_as_they_are(name: str) -> None:
 
 # -------------------------------------------------------------------------------- scales that are powers of two
 
-SETTINGS = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @SETTINGS
