@@ -68,7 +68,7 @@ def _check_shape(value: onnx.ValueInfoProto) -> None:
 
 def _check_wires(graph: onnx.GraphProto) -> None:
     """Shape inference would say no more than that a type is null."""
-    there = {value.name for value in (*graph.input, *graph.initializer)}
+    there = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
     there.update(name for node in graph.node for name in node.output)
     reads = [(f"node {n.name or n.op_type}", name) for n in graph.node for name in n.input if name]
     for where, name in [*reads, *((f"output {value.name!r}", value.name) for value in graph.output)]:

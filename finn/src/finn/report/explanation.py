@@ -102,7 +102,10 @@ class Integers:
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """The tensor `tensor` of the network is scale * q + bias; q is the tensor `integers` of the integer graph."""
+    """The tensor `tensor` of the network is scale * q + bias with integers q in `range`.
+
+    integers : name of q in the integer graph; "" if that computes something else in its place, such as -q.
+    """
 
     tensor: str
     integers: str
@@ -251,14 +254,25 @@ def of_streamlining(original: ModelWrapper, integer: ModelWrapper, report: Strea
     """The part about integers. original : the graph that was streamlined; integer : what it became."""
     nodes = _node_entries(original, integer, report)
     between = islands(integer, lambda node: _is_integer(integer, node))
+    names = [*(value.name for value in original.graph.input), *(t for n in original.graph.node for t in n.output)]
+    facts = {name: report.tensors[name] for name in names if name in report.tensors}
+    there = {value.name for value in integer.graph.input} | {t for n in integer.graph.node for t in n.output}
+    broken = {name for name, f in facts.items() if not (np.isfinite(f.scale).all() and np.isfinite(f.bias).all())}
     return Explanation(
         nodes=nodes,
-        tensors=tuple(_tensor_entry(name, fact) for name, fact in report.tensors.items()),
+        tensors=tuple(_tensor_entry(name, fact, there) for name, fact in facts.items() if name not in broken),
         passes=dict(report.passes),
-        notes=tuple(Note(d.reason, _place(d), remedy=d.remedy) for d in report.diagnostics),
+        notes=(
+            *(Note(d.reason, _place(d), remedy=d.remedy) for d in report.diagnostics),
+            *(Note(NOT_FINITE, f"tensor {name}", remedy=LOOK) for name in facts if name in broken),
+        ),
         problems=(_between(between, nodes, "integers"),) if between else (),
         totals=_totals(integer),
     )
+
+
+NOT_FINITE = "its scale or bias is NaN or infinite"
+LOOK = "check the training and the export: a BatchNormalization of variance 0 makes such numbers"
 
 
 def of_refusal(original: ModelWrapper, diagnostics: Sequence[Diagnostic]) -> Explanation:
@@ -430,10 +444,11 @@ def _node_entries(original: ModelWrapper, integer: ModelWrapper, report: Streaml
 UNTOLD = Fate(Became.UNDETERMINED.value, "streamlining does not tell")
 
 
-def _tensor_entry(name: str, fact: TensorFact) -> TensorEntry:
+def _tensor_entry(name: str, fact: TensorFact, there: Collection[str]) -> TensorEntry:
     low, high = np.broadcast_arrays(np.atleast_1d(fact.low), np.atleast_1d(fact.high))
     bounds = Integers(int(low.min()), int(high.max()), _shortest(low), _shortest(high))
-    return TensorEntry(name, fact.integers, fact.datatype.name, bounds, _numbers(fact.scale), _numbers(fact.bias))
+    integers = fact.integers if fact.integers in there else ""
+    return TensorEntry(name, integers, fact.datatype.name, bounds, _numbers(fact.scale), _numbers(fact.bias))
 
 
 def _shortest(a: npt.NDArray[np.int64]) -> tuple[int, ...]:
