@@ -1,7 +1,7 @@
 """Exact ranges of integer tensors, per channel.
 
-An interval is carried for every channel (last axis); a product with constant weights picks, for each weight, the end of
-the interval that pulls the sum furthest. The bounds are reached as long as the inputs vary independently of each other.
+An interval is carried for every channel; a product with constant weights picks, for each weight, the end of the
+interval that pulls the sum furthest. The bounds are reached as long as the inputs vary independently of each other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from onnx import NodeProto
 
+from finn.analysis.interval_rules import Call, is_integer_kind
+from finn.analysis.intervals import EXACT, Interval
+from finn.analysis.value_ranges import Propagation
 from finn.core.datatype import BaseDataType, DataType
 from finn.core.modelwrapper import ModelWrapper
 
@@ -83,29 +87,72 @@ def narrowest_weight_type(weights: npt.NDArray[Any]) -> BaseDataType:
     return DataType["BINARY"] if low >= 0 and high <= 1 else DataType.spanning(low, high)
 
 
-def integer_ranges(model: ModelWrapper) -> dict[str, Range]:
-    """Range of every integer tensor of an integer graph (as `streamline` makes it). For use with `model.analysis`.
+WHOLE = frozenset(
+    {"Abs", "Add", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Expand", "Flatten", "Gather", "Gemm", "Identity"}
+    | {"MatMul", "Max", "MaxPool", "MaxPoolNHWC", "Min", "Mul", "Neg", "Pad", "ReduceMax", "ReduceMin", "ReduceSum"}
+    | {"Relu", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Sub", "Sum", "Tile", "TopK", "Transpose", "Unsqueeze"}
+)
+"""Operators that make integers of integers, if their attributes are integers and Resize takes the nearest."""
 
-    Graph inputs contribute their annotated datatype; a tensor is missing where no rule derives its range.
+
+def integer_ranges(model: ModelWrapper) -> dict[str, Range]:
+    """Range of every computed integer tensor, per entry of the last axis. For use with `model.analysis`.
+
+    Integer are the tensors that are annotated as such, and what operators make of integers alone. Graph inputs and
+    quantizers of floats contribute their annotated datatype. A tensor is missing where nothing bounds it within 2^53.
     """
-    ranges = {
-        i.name: Range.of(model.get_tensor_datatype(i.name))
-        for i in model.graph.input
-        if model.get_tensor_datatype(i.name).is_integer()
-    }
+    intervals = integer_intervals(model)
+    return {name: range_of(x) for name, x in intervals.items() if not model.has_initializer(name)}
+
+
+def integer_intervals(model: ModelWrapper) -> dict[str, Interval]:
+    """As `integer_ranges`, along every axis, constants included."""
+    whole = _whole_tensors(model)
+    propagation = Propagation(model, {})
+
+    def refine(call: Call) -> None:
+        node = call.node
+        if node.op_type == "MultiThreshold" and node.input[0] not in whole:
+            declared = propagation.of_datatype(node.output[0])
+            if declared.is_finite:
+                propagation.intervals[node.output[0]] = declared
+
+    found = propagation.run(refine).intervals
+    return {name: x for name, x in found.items() if name in whole and -EXACT <= x.span[0] <= x.span[1] <= EXACT}
+
+
+def range_of(x: Interval) -> Range:
+    """The bounds along the last axis, () if they are all the same."""
+    along = x.over(range(x.low.ndim - 1))
+    low, high = (bound.reshape(-1).astype(np.int64) for bound in (along.low, along.high))
+    uniform = low.size and (low == low[0]).all() and (high == high[0]).all()
+    return Range(low[0].reshape(()), high[0].reshape(())) if uniform else Range(low, high)
+
+
+def _whole_tensors(model: ModelWrapper) -> set[str]:
+    """The tensors that consist of integers."""
+    names = [value.name for value in model.graph.input]
+    names += [name for node in model.graph.node for name in (*node.input, *node.output)]
+    whole = {name for name in dict.fromkeys(names) if name and _is_marked_whole(model, name)}
     for node in model.graph.node:
-        constants = [model.get_initializer(name) for name in node.input[1:]]
-        source, out = ranges.get(node.input[0]), node.output[0]
-        if node.op_type == "MultiThreshold" and source is None:
-            ranges[out] = Range.of(model.get_tensor_datatype(out))
-        elif source is None:
-            continue
-        elif node.op_type in {"Identity", "Cast"} or (node.op_type in {"Reshape", "Flatten"} and source.low.ndim == 0):
-            ranges[out] = source
-        elif node.op_type == "MatMul" and constants[0] is not None:
-            ranges[out] = matmul_range(source, constants[0].astype(np.int64))
-        elif node.op_type == "MultiThreshold" and constants[0] is not None:
-            attributes = {a.name: a.f for a in node.attribute}
-            scale, bias = attributes.get("out_scale", 1.0), attributes.get("out_bias", 0.0)
-            ranges[out] = threshold_range(source, constants[0], scale, bias)
-    return ranges
+        if _makes_whole(node, whole):
+            whole.update(filter(None, node.output))
+    return whole
+
+
+def _is_marked_whole(model: ModelWrapper, name: str) -> bool:
+    """By its annotation, its element type, or as a constant its values."""
+    if model.get_tensor_datatype(name).is_integer() or is_integer_kind(model.get_tensor_elem_type(name)):
+        return True
+    value = model.get_initializer(name)
+    return value is not None and value.dtype.kind == "f" and bool((np.trunc(value) == value).all())
+
+
+def _makes_whole(node: NodeProto, whole: set[str]) -> bool:
+    if not all(attribute.f.is_integer() for attribute in node.attribute):
+        return False
+    if node.op_type == "MultiThreshold":
+        return True  # a count, whatever goes in
+    if any(a.name == "mode" and a.s not in (b"nearest", b"constant") for a in node.attribute):
+        return False
+    return node.op_type in WHOLE and all(not name or name in whole for name in node.input)

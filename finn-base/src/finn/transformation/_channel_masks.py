@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,14 +55,24 @@ def as_spec(masks: Masks) -> dict[str, dict[int, set[int]]]:
     return spec
 
 
+def slots_by_tensor(slots: Iterable[Slot]) -> dict[str, list[Slot]]:
+    """The slots of each tensor."""
+    found: dict[str, list[Slot]] = {}
+    for slot in slots:
+        found.setdefault(slot[0], []).append(slot)
+    return found
+
+
 class Closure:
     """What has to be removed together, found by walking along the ties from what is asked for.
 
-    The ties of a node are made when its first slot is touched, and stay.
+    The ties of a node are made when its first slot is touched, and stay. strict=False: what a node mixes is noted in
+    `mixed`, and is no error.
     """
 
-    def __init__(self, model: ModelWrapper) -> None:
-        self.model = model
+    def __init__(self, model: ModelWrapper, strict: bool = True) -> None:
+        self.model, self.strict = model, strict
+        self.mixed: set[Slot] = set()
         self._ties: dict[int, list[Tie]] = {}
         self.nodes: dict[int, NodeProto] = {}
 
@@ -73,6 +83,9 @@ class Closure:
             self.nodes[id(node)] = node
         ties = self._ties[id(node)]
         if not any(touch.slot in (tie.a, tie.b) for tie in ties):
+            self.mixed.add(touch.slot)
+            if not self.strict:
+                return []
             name, axis = touch.slot
             raise UnsupportedError(
                 f"entries of axis {axis} of '{name}' cannot be removed here",
@@ -128,7 +141,7 @@ def lossless(model: ModelWrapper, closure: Closure, asked: Masks, everything: Ma
     That is what is zero, or ignored by all that read it, together with all that it is tied to. Graph inputs and outputs
     stay as they are unless they are asked for themselves.
     """
-    facts = _Facts(model, closure, asked, everything)
+    facts = Facts(model, closure, asked, everything)
     kept: Masks = {}
     for slot, mask in everything.items():
         name = slot[0]
@@ -143,29 +156,34 @@ def lossless(model: ModelWrapper, closure: Closure, asked: Masks, everything: Ma
     return {slot: mask for slot, mask in left.items() if mask.any()}
 
 
-class _Facts:
-    """What is known to be zero, from the constants and what is asked for on to the outputs, and what nobody reads."""
+class Facts:
+    """What is known to be zero, from the constants and what is asked for on to the outputs, and what nobody reads.
 
-    def __init__(self, model: ModelWrapper, closure: Closure, asked: Masks, slots: Masks) -> None:
+    constants=False: the zeros in the constants do not count, only what is asked for.
+    """
+
+    def __init__(
+        self, model: ModelWrapper, closure: Closure, asked: Masks, slots: Masks, constants: bool = True
+    ) -> None:
         self.model, self.closure, self.asked, self.slots = model, closure, asked, slots
-        self.zero: Masks = {slot: self._given(slot, mask) for slot, mask in slots.items()}
+        self.zero: Masks = {slot: self._given(slot, mask, constants) for slot, mask in slots.items()}
         levels = {id(n): i for n, i in zip(model.graph.node, node_levels(model.graph), strict=True)}
         self.order = sorted(closure.nodes.values(), key=lambda node: levels[id(node)])
         self._ignored: Masks = {}
-        for node in self.order:
-            for slot in [slot for slot in slots if slot[0] in node.output]:
-                self.zero[slot] |= self._made_zero(node, slot)
-        for node in reversed(self.order):
-            for slot in [slot for slot in slots if slot[0] in node.output]:
-                self._ignored[slot] = self._by_all_readers(slot)
+        by_tensor = slots_by_tensor(slots)
+        made = [(node, slot) for node in self.order for name in node.output for slot in by_tensor.get(name, ())]
+        for node, slot in made:
+            self.zero[slot] |= self._made_zero(node, slot)
+        for _, slot in reversed(made):
+            self._ignored[slot] = self._by_all_readers(slot)
 
     def ignored(self, slot: Slot) -> Mask:
         """Entries whose value does not matter to any reader."""
         return self._ignored[slot] if slot in self._ignored else self._by_all_readers(slot)
 
-    def _given(self, slot: Slot, mask: np.ndarray) -> Mask:
+    def _given(self, slot: Slot, mask: np.ndarray, constants: bool) -> Mask:
         zero: Mask = self.asked.get(slot, np.zeros_like(mask)).copy()
-        value = self.model.get_initializer(slot[0])
+        value = self.model.get_initializer(slot[0]) if constants else None
         if value is not None:
             zero |= ~np.any(np.moveaxis(value, slot[1], 0).reshape(len(mask), -1), axis=1)
         return zero
@@ -173,7 +191,7 @@ class _Facts:
     def _made_zero(self, node: NodeProto, slot: Slot) -> Mask:
         """Entries of an output that are zero since inputs are."""
         by_input: dict[str, Mask] = {}
-        for there, pairs in self._ties_at(node, slot):
+        for there, pairs in self.ties_at(node, slot):
             if there[0] in node.input:
                 some = np.zeros(len(self.slots[slot]), int)
                 np.add.at(some, pairs[:, 0], ~self.zero[there][pairs[:, 1]])
@@ -204,7 +222,7 @@ class _Facts:
         value = self.model.get_initializer(bias[0])
         return ~nothing if value is not None and not np.any(value) else by_input.get(bias[0], nothing)
 
-    def _ties_at(self, node: NodeProto, slot: Slot) -> list[tuple[Slot, np.ndarray]]:
+    def ties_at(self, node: NodeProto, slot: Slot) -> list[tuple[Slot, np.ndarray]]:
         """(the other slot, pairs with `slot` first) for each tie with another tensor."""
         found = []
         for tie in self.closure.known_ties(node):
@@ -219,7 +237,7 @@ class _Facts:
         if not all(name in by_input for name in computed):
             return nothing
         context: dict[str, np.ndarray] = {}
-        axes = {there[0]: there[1] for there, _ in self._ties_at(node, slot)}
+        axes = {there[0]: there[1] for there, _ in self.ties_at(node, slot)}
         for name in filter(None, node.input):
             value = self.model.get_initializer(name)
             context[name] = self._zeros(name, axes[name]) if value is None else self._without_asked(name, value)
@@ -261,7 +279,7 @@ class _Facts:
             return ignored
         outputs = np.zeros(size, int)
         reached = np.zeros(size, bool)
-        for there, pairs in self._ties_at(node, slot):
+        for there, pairs in self.ties_at(node, slot):
             if there[0] in node.output:
                 np.add.at(outputs, pairs[:, 0], ~self._unread(node, there)[pairs[:, 1]])
                 reached[pairs[:, 0]] = True

@@ -14,7 +14,7 @@ import numpy as np
 from onnx import NodeProto, helper
 
 from finn.core.data_layout import channel_axis
-from finn.core.domains import GENERAL
+from finn.core.domains import CHANNELS_LAST, GENERAL
 from finn.core.modelwrapper import ModelWrapper
 
 Slot = tuple[str, int]
@@ -92,8 +92,9 @@ Rule = Callable[[View, Touch], list[Tie]]
 
 def ties_of(model: ModelWrapper, node: NodeProto, touch: Touch) -> list[Tie]:
     """The ties of a node; [] for an operator that is not known."""
-    known = node.domain in ("", "ai.onnx", GENERAL)
-    rule = RULES.get(node.op_type) if known else None
+    rules = CHANNELS_LAST_RULES if node.domain == CHANNELS_LAST else RULES
+    known = node.domain in ("", "ai.onnx", GENERAL, CHANNELS_LAST)
+    rule = rules.get(node.op_type) if known else None
     return rule(View(model, node), touch) if rule is not None else []
 
 
@@ -142,19 +143,20 @@ def _gemm(v: View, touch: Touch) -> list[Tie]:
 
 
 def _conv(v: View, touch: Touch) -> list[Tie]:
-    """Weights (M, K/g, ...). Groups of several channels lose the same ones in each group; a group of one input channel
-    goes with all its outputs."""
+    """Weights (M, K/g, ...), or with the channels last (M, ..., K/g). Groups of several channels lose the same ones in
+    each group; a group of one input channel goes with all its outputs."""
     x, w, y = v.inputs[0], v.inputs[1], v.outputs[0]
     groups = int(v.attributes.get("group", 1))
     kernel = v.shape(w)
     if len(kernel) < 3:
         return []
-    ties = v.same(w, y, [(0, 1)]) + [t for b in v.inputs[2:] if b for t in v.same(b, y, [(0, 1)])]
-    if groups > 1 and kernel[1] == 1:
-        return [*ties, Tie((x, 1), (y, 1), _blocks(groups, kernel[0] // groups))]
-    inner = np.arange(kernel[1] * groups)
-    ties.append(Tie((x, 1), (w, 1), np.stack([inner, inner % kernel[1]], 1), sums=True))
-    return ties + _across_groups((y, 1), kernel[0], groups)
+    c = len(kernel) - 1 if v.node.domain == CHANNELS_LAST else 1  # of the channels of x and y, and of K/g
+    ties = v.same(w, y, [(0, c)]) + [t for b in v.inputs[2:] if b for t in v.same(b, y, [(0, c)])]
+    if groups > 1 and kernel[c] == 1:
+        return [*ties, Tie((x, c), (y, c), _blocks(groups, kernel[0] // groups))]
+    inner = np.arange(kernel[c] * groups)
+    ties.append(Tie((x, c), (w, c), np.stack([inner, inner % kernel[c]], 1), sums=True))
+    return ties + _across_groups((y, c), kernel[0], groups)
 
 
 def _conv_transpose(v: View, touch: Touch) -> list[Tie]:
@@ -285,8 +287,8 @@ def _pool_by_layout(v: View, touch: Touch) -> list[Tie]:
     return v.keeping((0, channel_axis(v.text("data_layout", "NCHW"), 4)))
 
 
-def _pool_nhwc(v: View, touch: Touch) -> list[Tie]:
-    return v.keeping((0, 3))
+def _pool_channels_last(v: View, touch: Touch) -> list[Tie]:
+    return v.keeping((0, len(v.shape(v.inputs[0])) - 1))
 
 
 def _resize(v: View, touch: Touch) -> list[Tie]:
@@ -295,7 +297,9 @@ def _resize(v: View, touch: Touch) -> list[Tie]:
     if scales is not None and len(scales) == rank:
         return v.keeping(axis for axis in range(rank) if scales[axis] == 1)
     sizes = v.constant(3) if v.opset >= 11 else None
-    return v.keeping((0, 1)) if sizes is not None and len(sizes) == rank else []
+    if sizes is None or len(sizes) != rank or v.text("coordinate_transformation_mode", "") == "tf_crop_and_resize":
+        return []
+    return v.keeping(axis for axis, size in enumerate(sizes) if size == v.shape(v.inputs[0])[axis])
 
 
 def _reduce(v: View, touch: Touch) -> list[Tie]:
@@ -308,6 +312,12 @@ def _reduce(v: View, touch: Touch) -> list[Tie]:
     if v.attributes.get("keepdims", 1):
         return v.keeping(kept)
     return v.same(v.inputs[0], v.outputs[0], [(axis, i) for i, axis in enumerate(kept)])
+
+
+def _gather(v: View, touch: Touch) -> list[Tie]:
+    """Of a table of numbers: each index by itself."""
+    indices, y = v.inputs[1], v.outputs[0]
+    return v.broadcast(indices, y) if len(v.shape(v.inputs[0])) == 1 else []
 
 
 def _softmax(v: View, touch: Touch) -> list[Tie]:
@@ -360,11 +370,14 @@ RULES: dict[str, Rule] = {
     "Pad": _pad,
     **dict.fromkeys(["MaxPool", "AveragePool", "LpPool", "GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool"], _pool),
     "QuantAvgPool2d": _pool_by_layout,
-    "MaxPoolNHWC": _pool_nhwc,
+    "MaxPoolNHWC": _pool_channels_last,
     **dict.fromkeys(["Resize", "Upsample"], _resize),
     **{
         f"Reduce{kind}": _reduce for kind in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSumExp")
     },
     **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax"], _softmax),
     "Slice": _slice,
+    "Gather": _gather,
 }
+
+CHANNELS_LAST_RULES: dict[str, Rule] = {"Conv": _conv, "MaxPool": _pool_channels_last}

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, helper
 
+from finn.core.domains import CHANNELS_LAST
 from finn.core.errors import ModelError
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation._channel_masks import Closure, Masks, Spec, as_spec, checked_masks, lossless, require_some_left
@@ -50,7 +51,7 @@ class PruneChannels(Transformation):
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         with model.trusted_index():
             asked = checked_masks(model, merge_dicts_of_dicts(_annotated(model), self.prune_spec))
-            _remove(model, _propagated(model, asked, self.lossy))
+            remove_masked(model, _propagated(model, asked, self.lossy))
         return model, False
 
 
@@ -103,7 +104,7 @@ class RemoveMaskedChannels(Transformation):
                     where=f"axis {missing[0][1]} of tensor '{missing[0][0]}'",
                     remedy="apply PropagateMasks first",
                 )
-            _remove(model, masks)
+            remove_masked(model, masks)
         return model, False
 
 
@@ -153,7 +154,7 @@ def _annotate(model: ModelWrapper, spec: Mapping[str, TensorMask]) -> None:
 # ------------------------------------------------------------------------------------------------------------- removal
 
 
-def _remove(model: ModelWrapper, masks: Masks) -> None:
+def remove_masked(model: ModelWrapper, masks: Masks) -> None:
     """Delete complete masks from constants and shapes, and adapt the nodes around."""
     nodes: dict[int, NodeProto] = {}
     for name, _ in masks:
@@ -184,7 +185,8 @@ def _groups_left(model: ModelWrapper, node: NodeProto, masks: Masks) -> int | No
         return None
     view = View(model, node)
     groups = int(view.attributes.get("group", 1))
-    mask = masks.get((node.input[0], 1))
+    channel = len(view.shape(node.input[0])) - 1 if node.domain == CHANNELS_LAST else 1
+    mask = masks.get((node.input[0], channel))
     if groups == 1 or mask is None or len(mask) != groups:
         return None
     return groups - int(mask.sum())
