@@ -22,7 +22,7 @@ from finn.transformation.qonnx.quant_act_to_multithreshold import ConvertQuantAc
 from finn.transformation.streamline.report import StreamlineError
 from finn.util.cleanup import cleanup_model
 
-from .helpers import DOMAIN, f32, hard_values, make, qcdq, quant  # noqa: TID252 - helpers are no package
+from .helpers import DOMAIN, assert_linear, f32, hard_values, make, qcdq, quant  # noqa: TID252 - helpers are no package
 
 SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 QUANTIZERS = {"Quant", "IntQuant", "BipolarQuant", "Trunc"}
@@ -469,3 +469,7 @@ def test_published_networks(name: str, shared: Path) -> None:
     x = f32(x if model.get_tensor_datatype(source).is_integer() else x / 127)
     wanted = execute_onnx(model, {source: x})["global_out"]
     np.testing.assert_allclose(execute_onnx(result, {source: x})["global_out"], wanted, rtol=0, atol=1e-4)
+
+
+def test_time_is_linear_in_the_number_of_nodes() -> None:
+    assert_linear(lambda model: model.transform(ConvertQONNXtoFINN()))

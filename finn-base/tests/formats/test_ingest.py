@@ -19,9 +19,10 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.qonnx.ingest import ConvertToQONNX
+from finn.transformation.qonnx_to_qcdq import QuantToQCDQ
 from finn.transformation.streamline.report import StreamlineError
 
-from .helpers import DOMAIN, f32, hard_values, make, qcdq, quant  # noqa: TID252 - helpers are no package
+from .helpers import DOMAIN, assert_linear, f32, hard_values, make, qcdq, quant  # noqa: TID252 - helpers are no package
 
 MICROSOFT = "com.microsoft"
 KINDS = {
@@ -239,7 +240,7 @@ def test_int32_bias_beyond_float32() -> None:
 def test_integer_inputs_and_outputs(kind: str) -> None:
     """The input is annotated, Add and Mul stay in front of the network; moves on integers in both places."""
     nodes = [
-        helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0]),
+        helper.make_node("Transpose", ["x"], ["t"], "turn", perm=[1, 0]),
         helper.make_node("DequantizeLinear", ["t", "s", "z"], ["f"]),
         helper.make_node("Relu", ["f"], ["r"]),
         helper.make_node("QuantizeLinear", ["r", "s2", "z"], ["q"]),
@@ -250,6 +251,7 @@ def test_integer_inputs_and_outputs(kind: str) -> None:
     model = graph(nodes, {"x": (KINDS[kind], [3, 4])}, {"y": KINDS[kind]}, constants)
     result = assert_equal(model, {"x": x})
     assert result.get_tensor_datatype("x").name == kind.upper()
+    assert result.get_node_from_name("turn").op_type == "Transpose"
     assert result.graph.input[0].type.tensor_type.elem_type == TensorProto.FLOAT
 
 
@@ -612,3 +614,7 @@ def test_refused_operators() -> None:
     model = ModelWrapper(i.model("QLinearGlobalAveragePool", [*x, *i.parameters("y")], channels_last=1))
     with pytest.raises(StreamlineError, match="its channels are last, though ONNX has them on axis 1"):
         model.transform(ConvertToQONNX())
+
+
+def test_time_is_linear_in_the_number_of_nodes() -> None:
+    assert_linear(lambda model: model.transform(QuantToQCDQ()).transform(ConvertToQONNX()))

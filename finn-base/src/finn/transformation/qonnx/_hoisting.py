@@ -19,12 +19,16 @@ from finn.transformation.qonnx._integer_tensors import MOVES, moves
 _Key = tuple[Any, ...]
 
 
-def hoist(model: ModelWrapper) -> None:
-    """Apply it, with a Clip in front of the DequantizeLinear or without, until none can move."""
+def hoist(model: ModelWrapper) -> list[tuple[str, NodeProto]]:
+    """Apply it, with a Clip in front of the DequantizeLinear or without, until none can move.
+
+    Returns the new operators, which have no names yet, with the names of those that they stand for.
+    """
     moved: dict[_Key, NodeProto] = {}  # operators on floats, by the operator on integers and the parameters
     waiting = [n for n in model.graph.node if n.op_type == "DequantizeLinear" and not is_custom_domain(n.domain)]
     while waiting:
         waiting += _Move(model, waiting.pop(), moved).run()
+    return [(key[1], node) for key, node in moved.items() if key[1]]
 
 
 class _Move:
@@ -46,7 +50,7 @@ class _Move:
         if mover is None or mover.op_type == "Clip" or not moves(mover) or not self._follows(mover):
             return []
         number = list(mover.output).index(self.chain[0].input[0])
-        key = (id(mover), self._parameters())
+        key = (mover.output[0], mover.name, self._parameters())
         copy, made = self.moved.get(key), list[NodeProto]()
         if copy is None:
             copy, made = self._copied(mover)
@@ -94,7 +98,7 @@ class _Move:
             floats[name] = x
         moved = NodeProto()
         moved.CopyFrom(mover)
-        moved.name = f"{mover.name}_of_floats" if mover.name else ""
+        moved.name = ""
         for i in MOVES[mover.op_type](mover):
             moved.input[i] = floats[mover.input[i]]
         if mover.op_type == "Pad":

@@ -109,8 +109,9 @@ class ConvertToQONNX(Transformation):
             if decompose(model):
                 _keep_in_floats(model, sums)
                 _infer_shapes(model)
-            hoist(model)
+            moved = hoist(model)
             remove_idle(model, idle)
+            _name(model, moved)
             _pairs(model)
             _keep_in_floats(model, integer_tensors(model).kinds)
             remove_idle(model, idle)
@@ -132,6 +133,15 @@ def _use_standard_names(model: ModelWrapper) -> None:
     for node in model.graph.node:
         if is_qdq(node):
             node.domain = ""
+
+
+def _name(model: ModelWrapper, moved: Sequence[tuple[str, NodeProto]]) -> None:
+    """The names of the nodes that these stand for, unless those are still there."""
+    taken = {node.name for node in model.graph.node}
+    for name, node in moved:
+        if name not in taken:
+            node.name = name
+            taken.add(name)
 
 
 def _pairs(model: ModelWrapper) -> None:
