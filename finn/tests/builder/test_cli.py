@@ -28,7 +28,9 @@ def no_verilator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
 
 def test_commands_are_listed() -> None:
     shown = runner.invoke(app, ["--help"]).output
-    assert all(command in shown for command in ("build", "build_custom", "explain", "doctor", "config-schema", "--version"))
+    assert all(
+        command in shown for command in ("build", "build_custom", "explain", "doctor", "config-schema", "--version")
+    )
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -553,6 +553,16 @@ def test_partly_quantized_network(build_dir: Any) -> None:
     assert told["MatMul_2 (MatMul)"].remedy
 
 
+def test_open_batch_is_explained_for_one_sample(build_dir: Any) -> None:
+    path = build_dir.path / "model.onnx"
+    fixed = explain(ModelWrapper(str(path)))
+    dynamic(path)
+    found = explain(ModelWrapper(str(path)))
+    assert found.nodes == fixed.nodes
+    assert found.totals == fixed.totals
+    assert [(note.what, note.why) for note in found.notes] == [("the batch size is open", "this is for a batch of 1")]
+
+
 def test_error_that_nobody_foresaw(build_dir: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(model: ModelWrapper, *args: object, **more: object) -> Explanation:
         raise IndexError("pop from empty list")

@@ -212,10 +212,29 @@ def explain(
 
     What keeps a build from it is in `problems`. Raises FinnError if the model cannot even be cleaned up.
     """
-    clean = cleanup_model(model)
+    open_batch = _has_open_batch(model)
+    clean = cleanup_model(model, override_inpsize=1 if open_batch else None)
+    found = _explained(model, clean, options or StreamlineOptions(), standalone_thresholds)
+    return replace(found, notes=(BATCH_OF_ONE, *found.notes)) if open_batch else found
+
+
+BATCH_OF_ONE = Note("the batch size is open", why="this is for a batch of 1")
+
+
+def _has_open_batch(model: ModelWrapper) -> bool:
+    """Whether the first axis of the first input, and only that, has no fixed size."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    sizes = [d.dim_value if d.HasField("dim_value") else None for v in inputs[:1] for d in v.type.tensor_type.shape.dim]
+    return sizes[:1] == [None] and None not in sizes[1:]
+
+
+def _explained(
+    model: ModelWrapper, clean: ModelWrapper, options: StreamlineOptions, standalone_thresholds: bool
+) -> Explanation:
     work = copy.deepcopy(clean)
     try:
-        report = streamline(work, renamed_inputs(options or StreamlineOptions(), input_names(model, clean)))
+        report = streamline(work, renamed_inputs(options, input_names(model, clean)))
     except StreamlineError as error:
         return of_refusal(clean, error.diagnostics)
     found = of_streamlining(clean, work, report)

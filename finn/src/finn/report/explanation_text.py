@@ -88,7 +88,9 @@ def sections(e: Explanation) -> list[Section]:
     found = [
         Section("Nodes", ("node", "became", "of layer", "how, or why not"), tuple(_node(n) for n in e.nodes)),
         Section("Why not", ("nodes", "reason", "remedy"), tuple((r.nodes, r.reason, r.remedy) for r in e.reasons())),
-        Section("Notes", ("where", "what", "remedy"), tuple((n.where, n.what, n.remedy) for n in e.notes)),
+        Section(
+            "Notes", ("where", "what", "why", "remedy"), tuple((n.where, n.what, n.why, n.remedy) for n in e.notes)
+        ),
         Section(
             "Tensors: scale * q + bias, integers q",
             ("tensor", "q", "type", "scale", "bias"),
