@@ -150,13 +150,14 @@ def tell_others(p: Propagation, original: ModelWrapper) -> None:
         if node.op_type == "Constant" or (node.input and all(not n or n in constant for n in node.input)):
             constant.update(node.output)
     readers: dict[str, NodeProto] = {}
+    made = _by_origin(p)
     for node in reversed(original.graph.node):  # readers first
         known = [by_name[name] for name in (node.name, *node.output) if name in by_name]
         if known:
             nodes[title(node)] = _current(p, known[0])
         else:
             following = [readers[o] for o in node.output if o in readers]
-            nodes[title(node)] = _untold(node, constant, following, nodes)
+            nodes[title(node)] = _untold(node, constant, following, nodes, made)
         readers |= dict.fromkeys(node.input, node)
     p.report.nodes = dict(reversed(nodes.items()))
     _name_tensors_as_before(p, original)
@@ -164,25 +165,34 @@ def tell_others(p: Propagation, original: ModelWrapper) -> None:
 
 def _name_tensors_as_before(p: Propagation, original: ModelWrapper) -> None:
     """Facts of tensors whose layout was changed stand under the names that they had."""
-    works = {node.name: node for node in p.model.graph.node}
+    makers = {output: node.op_type for node in original.graph.node for output in node.output}
+    makers |= {info.name: "" for info in original.graph.input}
     tensors = p.report.tensors
-    for node in original.graph.node:
-        work = works.get(node.name or next(filter(None, node.output), ""))
-        if work is not None and work.op_type == node.op_type and len(work.output) == len(node.output):
-            for before, now in zip(node.output, work.output, strict=True):
-                if now in tensors and before not in tensors:
-                    tensors[before] = tensors.pop(now)
-    for info in original.graph.input:
-        moved = f"{info.name}_channels_last"
-        if moved in tensors:
-            tensors.setdefault(info.name, tensors.pop(moved))
+    for now in list(tensors):
+        before, _, moved = now.rpartition("_")
+        before = before.removesuffix("_channels") if moved == "last" else before
+        if before in makers and before not in tensors and (moved == "last" or makers[before] == moved):
+            tensors[before] = tensors.pop(now)
 
 
-def _untold(node: NodeProto, constant: set[str], following: list[NodeProto], nodes: dict[str, Fate]) -> Fate:
+def _by_origin(p: Propagation) -> dict[str, str]:
+    """The first integer tensor whose name was made from that of an original one, by the original name."""
+    made: dict[str, str] = {}
+    for tensor in (o for node in reversed(p.graph.nodes) for o in node.output if o in p.graph.integer_nodes):
+        parts = tensor.split("_")
+        made |= {"_".join(parts[:n]): tensor for n in range(1, len(parts))}
+    return made
+
+
+def _untold(
+    node: NodeProto, constant: set[str], following: list[NodeProto], nodes: dict[str, Fate], made: dict[str, str]
+) -> Fate:
     """Of a node that no rule met: it is constant, was merged with what follows, or does not matter."""
     if all(output in constant for output in node.output):
         reader = f" of {title(following[0])}" if following else ""
         return Fate("folded", f"constant input{reader}", nodes[title(following[0])].tensors if following else ())
+    for tensor in (made[o] for o in node.output if o in made):
+        return Fate("integer", f"{node.op_type} {tensor}", (tensor,))
     for reader in following:
         fate = nodes[title(reader)]
         return Fate("folded" if fate.kind == "integer" else fate.kind, f"part of {title(reader)}", fate.tensors)
