@@ -29,7 +29,7 @@ from finn.analysis.window_sums import conv_interval, matmul_interval
 from finn.core.domains import CHANNELS_LAST
 from finn.transformation.streamline.quantizers import Quantizer, bipolar_quant, multithreshold, quant, sign
 from finn.transformation.streamline.report import Refused
-from finn.transformation.streamline.tail import ELEMENTWISE
+from finn.transformation.streamline.tail import Step
 from finn.transformation.streamline.values import aligned
 
 TOLERANCE = 2.0**-22
@@ -199,6 +199,9 @@ def same(s: ScaledCall) -> Sequence[Scaled | None]:
 # -------------------------------------------------------------------------------------------------------- elementwise
 
 
+_ANY_OPSET = 13  # affine forms do not depend on it
+
+
 def affine(s: ScaledCall) -> Sequence[Scaled | None]:
     """a * x + b with constants; else two scaled integers meet."""
     call, kind = s.call, s.call.node.op_type
@@ -206,14 +209,15 @@ def affine(s: ScaledCall) -> Sequence[Scaled | None]:
     if len(dynamic) > 1:
         return _combined(s)
     data = dynamic[0] if dynamic else next((i for i, x in enumerate(s.inputs) if x is not None), 0)
-    constants = [call.constant(i, "parameter").astype(np.float64) for i in range(len(call.inputs)) if i != data]
+    constants = {i: call.constant(i, "parameter").astype(np.float64) for i in range(len(call.inputs)) if i != data}
     if kind == "BatchNormalization":
-        constants = [along(c, call.channel, call.rank) for c in constants]
-    step = ELEMENTWISE[kind](call.attributes, data)
-    if step.affine is None or (kind == "Div" and data):
-        raise Unknown("it is not affine in its input")
+        constants = {i: along(c, call.channel, call.rank) for i, c in constants.items()}
+    step = Step(call.node, tuple(constants.get(i, 0) for i in range(len(call.inputs))), _ANY_OPSET)
     with np.errstate(all="ignore"):
-        a, b = step.affine(*constants)
+        form = step.affine([(1.0, 0.0)])
+    if form is None:
+        raise Unknown("it is not affine in its input")
+    a, b = form
     x, rank = s.x(data), s.outputs[0].low.ndim
     return [_ranked(x, rank).affine(a, b)]
 
