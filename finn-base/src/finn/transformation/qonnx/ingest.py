@@ -42,7 +42,9 @@ _SIGNED, _PLAIN = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"}, {"signed
 
 
 @rule(
-    op.any_of("Quant", "IntQuant")(op.Clip(x, maybe(low), maybe(high)), scale, zeropt, bits).named("quant"),
+    op.any_of("Quant", "IntQuant")(op.Clip(x, maybe(low), maybe(high)).named("clip"), scale, zeropt, bits).named(
+        "quant"
+    ),
     shapes="x:n,k low: high: scale: zeropt: bits: | x:n,k low: high: scale: zeropt: bits: | "
     "x:n,k low: high: scale: zeropt: bits:",
     attributes=[{"quant": _SIGNED}, {"quant": _SIGNED}, {"quant": _PLAIN}],
@@ -59,9 +61,11 @@ def clip_into_quant(
     scale: np.ndarray,
     zeropt: np.ndarray,
     bits: np.ndarray,
+    clip: Call,
     quant: Call,
 ) -> Call:
     """quant(clip(x, low, high), s, 0, b) == quant(x, s, 0, b'), if round(low/s)..round(high/s) is a range of b' bits"""
+    require(not clip.attributes, "before opset 11 the bounds are attributes")
     require(scale.size == bits.size == 1 and np.all(zeropt == 0), "it has a zero point, or parameters that vary")
     require(str(quant.attributes.get("rounding_mode", "ROUND")).upper() in ("ROUND", "HALF_EVEN"), "another rounding")
     signed, narrow = (bool(quant.attributes.get(name, 0)) for name in ("signed", "narrow"))

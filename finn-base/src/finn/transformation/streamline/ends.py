@@ -15,9 +15,9 @@ from finn.core.datatype import BaseDataType, DataType
 from finn.core.errors import FinnError
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.streamline.options import InputFormat
-from finn.transformation.streamline.propagation import Propagation, Silent, facts, title
-from finn.transformation.streamline.report import Diagnostic, Fate, Refused
-from finn.transformation.streamline.values import Broken, Scaled, Shape, Source, Value
+from finn.transformation.streamline.propagation import Propagation, Silent, title
+from finn.transformation.streamline.report import Diagnostic, Fate, Refused, StreamlineReport, TensorFact
+from finn.transformation.streamline.values import Broken, Scaled, Shape, Source, Value, compact, with_rank
 
 Array = npt.NDArray[Any]
 SMALL: dict[int, str] = {
@@ -122,7 +122,39 @@ def finish(p: Propagation) -> None:
             continue
         except Refused as refusal:
             p.refuse(refusal)
-    p.report.tensors.update(facts(p))
+    p.report.tensors.update(_facts(p))
+
+
+def _facts(p: Propagation) -> dict[str, TensorFact]:
+    """Of every original tensor that is a scaled integer."""
+    found = {}
+    for name, value in p.values.items():
+        x = value.collapsed() if isinstance(value, Scaled) else None
+        if x is not None and x.source.range is not None and not name.endswith(" before"):
+            x = _as_computed(p, x)
+            scale, bias = (compact(np.asarray(c, np.float64)) for c in (x.scale, x.bias))
+            bounds = x.source.bounds
+            integers = p.graph.renamed.get(x.source.name, x.source.name)
+            found[name] = TensorFact(integers, scale, bias, bounds.low, bounds.high, p.datatype(x.source))
+    return found
+
+
+def _as_computed(p: Propagation, x: Scaled) -> Scaled:
+    """The same value by the tensor that the graph computes in the end: not transposed, with the last weights."""
+    if x.source.name in p.graph.transposed:
+        origin, perm = p.graph.transposed[x.source.name]
+        back = [int(a) for a in np.argsort(perm)]
+        x = x.moved(origin, lambda c: compact(with_rank(c, len(perm)).transpose(back)))
+    if x.source.name in p.graph.superseded:
+        source, signs = p.graph.superseded[x.source.name]
+        x = replace(x, source=source, scale=x.scale * signs)
+    return x
+
+
+def keep_living_facts(report: StreamlineReport, model: ModelWrapper) -> None:
+    """Forget what the new graph does not compute."""
+    living = {name for node in model.graph.node for name in node.output} | {i.name for i in model.graph.input}
+    report.tensors = {name: fact for name, fact in report.tensors.items() if fact.integers in living}
 
 
 def _output(p: Propagation, name: str) -> str:
@@ -202,7 +234,7 @@ def _untold(
 def _current(p: Propagation, fate: Fate) -> Fate:
     """The fate with the names that the tensors have in the end."""
     text, tensors = fate.text, fate.tensors
-    for made in (p.graph.superseded, p.graph.renamed):
+    for made in ({old: new.name for old, (new, _) in p.graph.superseded.items()}, p.graph.renamed):
         for name in tensors:
             text = " ".join(made.get(word, word) for word in text.split(" "))
             tensors = tuple(made.get(t, t) if t == name else t for t in tensors)

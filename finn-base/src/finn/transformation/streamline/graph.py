@@ -44,7 +44,7 @@ class IntegerGraph:
     formats: dict[str, BaseDataType] = field(default_factory=dict)  # of float inputs that become integer ones
     indices: set[str] = field(default_factory=set)  # int64 tensors
     transposed: dict[str, tuple[Source, tuple[int, ...]]] = field(default_factory=dict)  # (of what, perm)
-    superseded: dict[str, str] = field(default_factory=dict)  # tensors that were made once more, with other weights
+    superseded: dict[str, tuple[Source, Array]] = field(default_factory=dict)  # (again, with channels times these)
     magnitude: float = 0.0  # no integer or partial sum exceeds it
 
     def fresh(self, name: str) -> str:

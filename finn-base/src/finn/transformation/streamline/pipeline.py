@@ -9,7 +9,8 @@ from finn.transformation.channels_last import ConvertToChannelsLastAndClean
 from finn.transformation.constants import rewrite_with_constants
 from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.qonnx.ingest import ConvertToQONNX
-from finn.transformation.streamline.ends import begin, finish, tell_others
+from finn.transformation.streamline.ends import begin, finish, keep_living_facts, tell_others
+from finn.transformation.streamline.optimise import optimise
 from finn.transformation.streamline.options import StreamlineOptions
 from finn.transformation.streamline.preparations import PREPARATIONS, quantize_before_flattening
 from finn.transformation.streamline.propagation import Propagation
@@ -40,6 +41,8 @@ def streamline(model: ModelWrapper, options: StreamlineOptions | None = None) ->
         raise StreamlineError(fatal)
     tell_others(p, model)
     p.graph.commit(model, work, set(p.initializers))
+    keep_living_facts(p.report, model)
+    p.report.removals += optimise(model, p.options, p.report)
     return p.report
 
 

@@ -21,7 +21,7 @@ from finn.transformation.streamline.pairs import quantized_pair
 from finn.transformation.streamline.quantize import quantized, varying_axes
 from finn.transformation.streamline.quantizers import Quantizer
 from finn.transformation.streamline.regrid import regridded
-from finn.transformation.streamline.report import Diagnostic, Fate, Refused, StreamlineReport, TensorFact
+from finn.transformation.streamline.report import Diagnostic, Fate, Refused, StreamlineReport
 from finn.transformation.streamline.tail import Requantized, Step
 from finn.transformation.streamline.values import (
     Broken,
@@ -397,7 +397,7 @@ class Propagation:
         most = self.options.max_multithreshold_bit_width
         if q.bits > most:
             raise Refused(
-                f"it has {q.bits} output bits: {len(q.codes)} thresholds per channel",
+                f"it has {q.bits} output bits: {q.levels - 1} thresholds per channel",
                 f"use at most {most} bits, or raise max_multithreshold_bit_width",
             )
 
@@ -461,16 +461,3 @@ def _names(model: ModelWrapper) -> set[str]:
     graph = model.graph
     tensors = {name for node in graph.node for name in (*node.input, *node.output)}
     return tensors.union(*({v.name for v in values} for values in (graph.input, graph.output, graph.initializer)))
-
-
-def facts(p: Propagation) -> dict[str, TensorFact]:
-    """Of every original tensor that is a scaled integer."""
-    found = {}
-    for name, value in p.values.items():
-        x = value.collapsed() if isinstance(value, Scaled) else None
-        if x is not None and x.source.range is not None and not name.endswith(" before"):
-            low, high = x.source.range.low, x.source.range.high
-            integers = p.graph.renamed.get(x.source.name, x.source.name)
-            scale, bias = (compact(np.asarray(c, np.float64)) for c in (x.scale, x.bias))
-            found[name] = TensorFact(integers, scale, bias, low, high, p.datatype(x.source))
-    return found

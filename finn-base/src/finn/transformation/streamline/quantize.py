@@ -103,7 +103,7 @@ def negated(graph: IntegerGraph, x: Scaled, channels: npt.NDArray[np.bool_]) -> 
         return x
     signs = np.where(np.broadcast_to(channels, x.source.dims[-1:]), -1, 1)
     source = x.source.rescaled(signs)
-    graph.superseded[x.source.name] = source.name
+    graph.superseded[x.source.name] = (source, signs)
     return replace(x, source=source, scale=x.scale * signs)
 
 

@@ -41,8 +41,13 @@ class Quantizer:
         return np.arange(self.low, max(self.high, self.low + 1) + 1, self.step)[1:]
 
     @property
+    def levels(self) -> int:
+        """How many codes there are, at least two."""
+        return (max(self.high, self.low + 1) - self.low) // self.step + 1
+
+    @property
     def datatype(self) -> BaseDataType:
-        return DataType["BIPOLAR"] if self.step == 2 else DataType.spanning(self.low, int(self.codes[-1]))
+        return DataType["BIPOLAR"] if self.step == 2 else DataType.spanning(self.low, max(self.high, self.low + 1))
 
     @property
     def bits(self) -> int:

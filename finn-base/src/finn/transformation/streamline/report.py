@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from finn.core.datatype import BaseDataType
 from finn.core.errors import FinnError
+from finn.transformation.streamline._removals import Removal
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,14 @@ class Fate:
 class StreamlineReport:
     """tensors : by name of the original tensor; nodes : what became of each original node, by its title.
 
-    passes : how often each rule and each optimisation did something.
+    passes : how often each rule and each optimisation did something. removals : channels that were not needed.
     """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
     tensors: dict[str, TensorFact] = field(default_factory=dict)
     nodes: dict[str, Fate] = field(default_factory=dict)
     passes: Counter[str] = field(default_factory=Counter)
+    removals: list[Removal] = field(default_factory=list)
 
     @property
     def host(self) -> dict[str, Fate]:
@@ -84,7 +86,7 @@ class StreamlineReport:
 
     def __str__(self) -> str:
         notes = [f"note: {d}" for d in self.diagnostics]
-        return "\n".join(notes + [f"{node}: {fate}" for node, fate in self.nodes.items()])
+        return "\n".join([*notes, *(f"{node}: {fate}" for node, fate in self.nodes.items()), *map(str, self.removals)])
 
 
 class StreamlineError(FinnError):

@@ -17,10 +17,11 @@ from finn.transformation.streamline.rules_linear import (
     max_pool,
     reduced,
 )
-from finn.transformation.streamline.rules_quant import QUANTIZERS, quantized_constant, quantizer, trunc
+from finn.transformation.streamline.rules_quant import QUANTIZERS, quantized_constant, quantizer, scaled_weights, trunc
 from finn.transformation.streamline.rules_select import select
 from finn.transformation.streamline.rules_shape import (
     MOVES,
+    RESHAPES,
     gather,
     identity,
     moved,
@@ -30,7 +31,7 @@ from finn.transformation.streamline.rules_shape import (
     transpose,
 )
 from finn.transformation.streamline.tail import ELEMENTWISE
-from finn.transformation.streamline.values import Broken, Constant, Value
+from finn.transformation.streamline.values import Broken, Constant, QuantizedConstant, Value
 
 REMEDIES = {
     "FloatQuant": "export with integer quantizers: floats of few bits have no integer form",
@@ -55,9 +56,16 @@ def fold(rule: Rule) -> Rule:
         values = [p.value(name) for name in node.input if name]
         if any(isinstance(v, Broken) for v in values) and node.op_type not in QUANTIZERS:
             raise Silent
-        if not all(isinstance(v, Constant) for v in values) or node.domain or not node.output:
+        constants = [v for v in values if isinstance(v, Constant | QuantizedConstant)]
+        if len(constants) < len(values) or node.domain or not node.output:
             return rule(p, node)
-        arrays = iter([v.array for v in values if isinstance(v, Constant)])
+        if any(isinstance(v, QuantizedConstant) for v in values):
+            if node.op_type in {*MOVES, *RESHAPES, "Transpose"}:
+                return rule(p, node)
+            rescaled = scaled_weights(p, node)
+            if rescaled is not None:
+                return rescaled
+        arrays = iter([v.array for v in constants])
         outputs = run_node(node, [next(arrays) if name else None for name in node.input], p.opset)
         p.became(node, "constant", "all its inputs are")
         for name, array in zip(node.output, outputs, strict=False):
@@ -72,7 +80,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(sorted(ELEMENTWISE), fold(elementwise)),
     **dict.fromkeys(QUANTIZERS, quantizer),
     "Trunc": trunc,
-    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), fold(reshape)),
+    **dict.fromkeys(RESHAPES, fold(reshape)),
     **dict.fromkeys(("Identity", "Dropout", "DebugMarker"), identity),
     **dict.fromkeys(("TopK", "ArgMax"), select),
     **dict.fromkeys(MOVES, fold(moved)),

@@ -137,6 +137,22 @@ def quantized_constant(array: Array, q: Quantizer) -> QuantizedConstant:
     return QuantizedConstant(narrow(integers), scale.reshape((1,) * (integers.ndim - scale.ndim) + scale.shape))
 
 
+def scaled_weights(p: Propagation, node: NodeProto) -> QuantizedConstant | None:
+    """Quantized weights times a constant, or divided by one; None for other operators."""
+    if node.op_type not in {"Mul", "Div"}:
+        return None
+    first, second = (p.value(name) for name in node.input)
+    if node.op_type == "Mul" and not isinstance(first, QuantizedConstant):
+        first, second = second, first
+    if not isinstance(first, QuantizedConstant) or not isinstance(second, Constant):
+        return None
+    factor = second.array.astype(np.float64)
+    if np.broadcast_shapes(first.integers.shape, factor.shape) != first.integers.shape or not factor.all():
+        return None
+    p.became(node, "folded", "integer weights")
+    return QuantizedConstant(first.integers, first.scale * (factor if node.op_type == "Mul" else 1.0 / factor))
+
+
 def narrow(integers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """The same numbers in the smallest NumPy type: networks have many."""
     if not integers.size:

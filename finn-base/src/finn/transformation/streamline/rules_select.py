@@ -28,7 +28,8 @@ def select(p: Propagation, node: NodeProto) -> Value:
     reason = _not_selectable(p, node, attributes, x)
     if reason:
         raise Refused(reason)
-    if producer is not None and softmax:
+    outer = {o.name for o in p.model.graph.output}
+    if producer is not None and softmax and len(p.readers[node.input[0]]) == 1 and node.input[0] not in outer:
         p.became(producer, "dropped", f"{node.op_type} sees only the order")
     others = [p.tensor(n) for n in node.input[1:]]
     outputs = p.graph.copy(node, [x.source.name, *others])

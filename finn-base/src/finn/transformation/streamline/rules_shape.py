@@ -32,6 +32,8 @@ Array = npt.NDArray[Any]
 MOVES = ("DepthToSpace", "Expand", "Resize", "Slice", "SpaceToDepth", "Split", "Tile", "Upsample")
 """Operators that copy elements of input 0 from place to place."""
 
+RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
+
 
 def _target(p: Propagation, node: NodeProto, old: Shape) -> Shape:
     """The output shape of a shape-changing node."""
