@@ -78,7 +78,7 @@ def to_integers(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     Raises StreamlineError if it cannot be streamlined, and DataflowError if the host would have to compute between
     integers. The explanation is written in any case.
     """
-    options = explaining.renamed_inputs(cfg.streamline_options(), _names(model))
+    options = explaining.renamed_inputs(cfg.streamline_options(), _names(model), model)
     work = copy.deepcopy(model)
     try:
         report = streamline(work, options)

@@ -104,7 +104,8 @@ class Integers:
 class TensorEntry:
     """The tensor `tensor` of the network is scale * q + bias with integers q in `range`.
 
-    integers : name of q in the integer graph; "" if that computes something else in its place, such as -q.
+    integers : name of q in the integer graph; "" if that computes something else in its place. Of channels that are
+    removed from q (`Removed`) nothing is said.
     """
 
     tensor: str
@@ -113,6 +114,20 @@ class TensorEntry:
     range: Integers
     scale: Numbers
     bias: Numbers
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Channels of a tensor of the integer graph that are not computed any more, and why: constant, duplicate, dead.
+
+    channels : their numbers among the `total` that there were; text : the reason in words.
+    """
+
+    tensor: str
+    channels: tuple[int, ...]
+    total: int
+    why: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -151,12 +166,14 @@ class Totals:
 class Explanation:
     """What becomes of a network. nodes, tensors : of the cleaned-up graph, in its order.
 
-    passes : how often each rule did something; problems : why a build cannot take the network, empty if it can.
+    passes : how often each rule did something; removed : channels that were not needed, in the order of removal;
+    problems : why a build cannot take the network, empty if it can.
     """
 
     nodes: tuple[NodeEntry, ...] = ()
     tensors: tuple[TensorEntry, ...] = ()
     passes: Mapping[str, int] = field(default_factory=dict)
+    removed: tuple[Removed, ...] = ()
     notes: tuple[Note, ...] = ()
     problems: tuple[Note, ...] = ()
     totals: Totals | None = None
@@ -234,7 +251,7 @@ def _explained(
 ) -> Explanation:
     work = copy.deepcopy(clean)
     try:
-        report = streamline(work, renamed_inputs(options, input_names(model, clean)))
+        report = streamline(work, renamed_inputs(options, input_names(model, clean), clean))
     except StreamlineError as error:
         return of_refusal(clean, error.diagnostics)
     found = of_streamlining(clean, work, report)
@@ -249,16 +266,24 @@ def input_names(model: ModelWrapper, clean: ModelWrapper) -> dict[str, str]:
     return dict(zip(names, (value.name for value in clean.graph.input), strict=True))
 
 
-def renamed_inputs(options: StreamlineOptions, names: Mapping[str, str]) -> StreamlineOptions:
-    """The options for a model whose inputs have other names. Raises ConfigError for an input that is not there."""
-    if not names:
-        return options
-    for name in options.inputs:
-        if name and name not in names and name not in names.values():
+def renamed_inputs(options: StreamlineOptions, names: Mapping[str, str], clean: ModelWrapper) -> StreamlineOptions:
+    """The options for `clean`, whose inputs may have other names now. names : what `input_names` gives.
+
+    Raises ConfigError for the format of an input that is not there or has integers already.
+    """
+    now = {value.name: value.name for value in clean.graph.input} | dict(names)
+    for name in filter(None, options.inputs):
+        if name not in now:
+            remedy = nearest(name, list(names) or list(now))
+            raise ConfigError(f"there is no input {name!r} to give a format", where="input formats", remedy=remedy)
+        datatype = clean.get_tensor_datatype(now[name])
+        if datatype.is_integer():
             raise ConfigError(
-                f"there is no input {name!r} to give a format", where="input formats", remedy=nearest(name, list(names))
+                f"the input {name!r} has a format, and is {datatype.name} already",
+                where="input formats",
+                remedy="remove the format, or the data type of the input",
             )
-    return replace(options, inputs={names.get(name, name): given for name, given in options.inputs.items()})
+    return replace(options, inputs={now.get(name, name): given for name, given in options.inputs.items()})
 
 
 def _lowered(model: ModelWrapper, standalone_thresholds: bool) -> LoweringReport:
@@ -281,6 +306,9 @@ def of_streamlining(original: ModelWrapper, integer: ModelWrapper, report: Strea
         nodes=nodes,
         tensors=tuple(_tensor_entry(name, fact, there) for name, fact in facts.items() if name not in broken),
         passes=dict(report.passes),
+        removed=tuple(
+            Removed(r.tensor, r.channels, r.total, r.why.name.lower(), f"they {r.why.value}") for r in report.removals
+        ),
         notes=(
             *(Note(d.reason, _place(d), remedy=d.remedy) for d in report.diagnostics),
             *(Note(NOT_FINITE, f"tensor {name}", remedy=LOOK) for name in facts if name in broken),
@@ -442,7 +470,7 @@ def _is_integer(model: ModelWrapper, node: NodeProto) -> bool:
 
 def _node_entries(original: ModelWrapper, integer: ModelWrapper, report: StreamlineReport) -> tuple[NodeEntry, ...]:
     """The nodes with their fates. Those that no tensor of the integer graph tells of go with what reads them."""
-    there = {name for node in integer.graph.node for name in node.output}
+    there = {name: node for node in integer.graph.node for name in node.output}
     made: dict[str, tuple[str, ...]] = {}  # of original tensors: what is computed from them
     entries = []
     for node in reversed(original.graph.node):
@@ -454,7 +482,8 @@ def _node_entries(original: ModelWrapper, integer: ModelWrapper, report: Streaml
         for name in filter(None, node.input):
             made[name] = (*made.get(name, ()), *tensors)
         kind, text = Became(fate.kind), fate.text
-        if kind is Became.INTEGER and not fate.tensors and not facts:
+        floats = not all(_is_integer(integer, there[name]) for name in tensors)
+        if kind is Became.INTEGER and not fate.tensors and not facts and (floats or not tensors):
             kind, text, tensors = Became.HOST, "moves floats", ()
         entries.append(NodeEntry(title(node), node.op_type, kind, text, (), tensors, fate.reason, fate.remedy))
     return tuple(entries[::-1])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finn.report.explanation import Became, Explanation, NodeEntry, Note, Numbers, TensorEntry, Totals
+from finn.report.explanation import Became, Explanation, NodeEntry, Note, Numbers, Removed, TensorEntry, Totals
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,6 +88,7 @@ def sections(e: Explanation) -> list[Section]:
     found = [
         Section("Nodes", ("node", "became", "of layer", "how, or why not"), tuple(_node(n) for n in e.nodes)),
         Section("Why not", ("nodes", "reason", "remedy"), tuple((r.nodes, r.reason, r.remedy) for r in e.reasons())),
+        Section("Removed channels", ("tensor", "channels", "because"), tuple(_removed(r) for r in e.removed)),
         Section(
             "Notes", ("where", "what", "why", "remedy"), tuple((n.where, n.what, n.why, n.remedy) for n in e.notes)
         ),
@@ -115,6 +116,11 @@ def _tensor(t: TensorEntry) -> Row:
     channels = max(len(t.range.lows), len(t.range.highs))
     low_high = f"{t.range.low} ... {t.range.high}" + (f" ({channels} channels)" if channels > 1 else "")
     return t.tensor, low_high, t.datatype, _numbers(t.scale), _numbers(t.bias)
+
+
+def _removed(r: Removed) -> Row:
+    listed = ", ".join(map(str, r.channels[:8])) + (", ..." if len(r.channels) > 8 else "")
+    return r.tensor, f"{len(r.channels)} of {r.total}: {listed}", r.text
 
 
 def _numbers(numbers: Numbers) -> str:
