@@ -54,6 +54,7 @@ bench: $(READY)  ## measure speed and print the figures
 bench-base: $(READY) $(QONNX)/.ready  ## measure finn-base against qonnx 1.0 and the size of the graph
 	$(BIN)/python finn-base/benchmarks/compare.py --qonnx "$(abspath $(QONNX))/bin/python"
 	$(BIN)/python finn-base/benchmarks/scaling.py
+	$(BIN)/python finn-base/benchmarks/streamlining.py
 
 lint: $(TOOLS)  ## check style, formatting, types, SystemVerilog and C++
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ Made with onnx alone, so that every package under test can read the same files.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import onnx
@@ -21,14 +22,16 @@ IR_VERSION = 8
 class Net:
     """A graph that grows at its end: every method takes the tensor that it continues and returns the new one.
 
-    bits: of weights and activations.
+    bits: of activations, and of weights unless weight_bits says otherwise; 1 bit is -1 or +1. input_bits: of a
+    quantizer behind the graph input, 0 for none.
     """
 
-    def __init__(self, shape: list[int], bits: int, seed: int = 0) -> None:
-        self.shape, self.bits = shape, bits
+    def __init__(self, shape: list[int], bits: int, weight_bits: int = 0, input_bits: int = 0, seed: int = 0) -> None:
+        self.shape, self.bits, self.weight_bits = shape, bits, weight_bits or bits
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self.random = np.random.default_rng(seed)
+        self.input = self.quant("x", 2.0**-input_bits, signed=False, bits=input_bits) if input_bits else "x"
 
     def constant(self, value: object, dtype: type[np.generic] = np.float32) -> str:
         name = f"c{len(self.constants)}"
@@ -40,23 +43,28 @@ class Net:
         self.nodes.append(helper.make_node(op, inputs, [output], domain=domain, **attributes))
         return output
 
-    def quant(self, x: str, scale: object, signed: bool) -> str:
-        parameters = [self.constant(scale), self.constant(0.0), self.constant(float(self.bits))]
+    def quant(self, x: str, scale: object, signed: bool, bits: int = 0) -> str:
+        if bits == 1:
+            return self.add("BipolarQuant", [x, self.constant(scale)], DOMAIN)
+        parameters = [self.constant(scale), self.constant(0.0), self.constant(float(bits or self.bits))]
         return self.add(
             "Quant", [x, *parameters], DOMAIN, signed=int(signed), narrow=int(signed), rounding_mode="ROUND"
         )
 
-    def weight(self, *shape: int) -> str:
+    def weight(self, *shape: int, bits: int = 0) -> str:
         """Weights behind a quantizer with a scale per output channel, powers of two: results are exact then."""
         value = self.random.standard_normal(shape)
         scale = 2.0 ** self.random.integers(-3, 0, (shape[0], *[1] * (len(shape) - 1)))
-        return self.quant(self.constant(value), scale, signed=True)
+        return self.quant(self.constant(value), scale, signed=True, bits=bits or self.weight_bits)
 
     def activation(self, x: str) -> str:
         return self.quant(self.add("Relu", [x]), 0.25, signed=False)
 
-    def conv(self, x: str, inputs: int, outputs: int, kernel: int, stride: int = 1, group: int = 1) -> str:
-        weight = self.weight(outputs, inputs // group, kernel, kernel)
+    def conv(
+        self, x: str, inputs: int, outputs: int, kernel: int, stride: int = 1, group: int = 1, bits: int = 0
+    ) -> str:
+        """Followed by BatchNormalization. bits: of the weights of this layer."""
+        weight = self.weight(outputs, inputs // group, kernel, kernel, bits=bits)
         pads = [kernel // 2] * 4
         x = self.add(
             "Conv", [x, weight], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads,
@@ -64,8 +72,8 @@ class Net:
         )  # fmt: skip
         return self.batchnorm(x, outputs, inputs // group * kernel**2)
 
-    def dense(self, x: str, inputs: int, outputs: int) -> str:
-        return self.add("MatMul", [x, self.add("Transpose", [self.weight(outputs, inputs)], perm=[1, 0])])
+    def dense(self, x: str, inputs: int, outputs: int, bits: int = 0) -> str:
+        return self.add("MatMul", [x, self.add("Transpose", [self.weight(outputs, inputs, bits=bits)], perm=[1, 0])])
 
     def batchnorm(self, x: str, channels: int, fan_in: int) -> str:
         """Brings sums of `fan_in` products back to the order of 1."""
@@ -91,18 +99,19 @@ class Net:
         return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
 
 
-def tfc() -> ModelProto:
+def tfc(input_bits: int = 0) -> ModelProto:
     """784-64-64-64-10, 2 bits, after https://arxiv.org/abs/1612.07119."""
-    net = Net([1, 1, 28, 28], bits=2)
-    x = net.flatten("x")
+    net = Net([1, 1, 28, 28], bits=2, input_bits=input_bits)
+    x = net.flatten(net.input)
     for inputs, outputs in ((784, 64), (64, 64), (64, 64)):
         x = net.activation(net.batchnorm(net.dense(x, inputs, outputs), outputs, inputs))
     return net.model(net.dense(x, 64, 10), 10)
 
 
-def cnv() -> ModelProto:
+def cnv(input_bits: int = 0) -> ModelProto:
     """Six convolutions and three dense layers on 32 x 32 pixels, 2 bits, after https://arxiv.org/abs/1612.07119."""
-    net, x, channels = Net([1, 3, 32, 32], bits=2), "x", 3
+    net, channels = Net([1, 3, 32, 32], bits=2, input_bits=input_bits), 3
+    x = net.input
     for outputs in (64, 128, 256):
         for _ in range(2):
             x = net.activation(net.conv(x, channels, outputs, 3))
@@ -126,10 +135,13 @@ def mobilenet_v1() -> ModelProto:
     return net.model(net.dense(x, 1024, 1000), 1000)
 
 
-def resnet50() -> ModelProto:
-    """4 bits, 224 x 224 pixels: https://arxiv.org/abs/1512.03385, table 1."""
-    net = Net([1, 3, 224, 224], bits=4)
-    x = net.activation(net.conv("x", 3, 64, 7, 2))
+def resnet50(bits: int = 4, weight_bits: int = 4, end_bits: int = 4, input_bits: int = 0) -> ModelProto:
+    """224 x 224 pixels: https://arxiv.org/abs/1512.03385, table 1.
+
+    end_bits: of the weights of the first and the last layer. The summands of each block have 4 bits.
+    """
+    net = Net([1, 3, 224, 224], bits, weight_bits, input_bits)
+    x = net.activation(net.conv(net.input, 3, 64, 7, 2, bits=end_bits))
     x = net.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
     channels = 64
     for stage, count in enumerate((3, 4, 6, 3)):
@@ -138,11 +150,21 @@ def resnet50() -> ModelProto:
             stride = 2 if stage and not block else 1
             y = net.activation(net.conv(x, channels, width, 1))
             y = net.activation(net.conv(y, width, width, 3, stride))
-            y = net.quant(net.conv(y, width, 4 * width, 1), 0.25, signed=True)
-            shortcut = x if block else net.quant(net.conv(x, channels, 4 * width, 1, stride), 0.25, signed=True)
+            y = net.quant(net.conv(y, width, 4 * width, 1), 0.25, signed=True, bits=4)
+            shortcut = x if block else net.quant(net.conv(x, channels, 4 * width, 1, stride), 0.25, signed=True, bits=4)
             x, channels = net.activation(net.add("Add", [y, shortcut])), 4 * width
     x = net.flatten(net.add("GlobalAveragePool", [x]))
-    return net.model(net.dense(x, 2048, 1000), 1000)
+    return net.model(net.dense(x, 2048, 1000, bits=end_bits), 1000)
+
+
+def residual(blocks: int, width: int = 8) -> ModelProto:
+    """Blocks of two convolutions with a skip connection, `width` channels, 8 x 8 pixels, 2 bits."""
+    net = Net([1, 3, 8, 8], bits=2, input_bits=8)
+    x = net.activation(net.conv(net.input, 3, width, 3))
+    for _ in range(blocks):
+        y = net.activation(net.conv(x, width, width, 3))
+        x = net.activation(net.add("Add", [net.quant(net.conv(y, width, width, 3), 0.25, signed=True), x]))
+    return net.model(net.dense(net.flatten(net.add("GlobalAveragePool", [x])), width, 10), 10)
 
 
 def chain(nodes: int) -> ModelProto:
@@ -170,6 +192,12 @@ NETWORKS: dict[str, Callable[[], ModelProto]] = {
     "MobileNet-v1": mobilenet_v1,
     "ResNet-50": resnet50,
 }
+STREAMLINED: dict[str, Callable[[], ModelProto]] = {
+    "TFC": partial(tfc, input_bits=8),
+    "CNV": partial(cnv, input_bits=8),
+    "ResNet-50": partial(resnet50, bits=2, weight_bits=1, end_bits=8, input_bits=8),
+}
+"""With pixels of 8 bits, for streamlining."""
 
 
 def without_quantizers(model: ModelProto) -> ModelProto:
