@@ -22,8 +22,11 @@ Array = npt.NDArray[Any]
 Affine = tuple[Any, Any]
 """(a, b) of a * x + b."""
 
-ELEMENTWISE = frozenset({*UNARY, *BINARY, *VARIADIC, "BatchNormalization"}) - {"Identity"}
-"""Operators that may be part of a tail."""
+ON_INTEGERS = frozenset({"BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"})
+"""Operators on integer types, which no tail has: a Cast to them ends it."""
+
+ELEMENTWISE = frozenset({*UNARY, *BINARY, *VARIADIC, "BatchNormalization"}) - {"Identity", *ON_INTEGERS}
+"""Operators that may be part of a tail. Its values are floats, or booleans between a comparison and Cast or Where."""
 
 RISING = frozenset({
     "Asinh", "Atan", "Cast", "Ceil", "Clip", "Erf", "Exp", "Floor", "Log", "Max", "Min", "Relu", "Round", "Sigmoid",
@@ -40,6 +43,9 @@ PARAMETERS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "ThresholdedRelu": lambda a: a.get("alpha", 1.0) >= 0,
 }
 """Whether an operator with these attributes never falls."""
+
+COMPARISONS = {"Greater": 1, "GreaterOrEqual": 1, "Less": -1, "LessOrEqual": -1}
+"""The sign of the slope in the first operand, with false below true. In the second operand it is the opposite."""
 
 
 def column(c: Any, dtype: Any = None) -> Any:
@@ -86,14 +92,14 @@ class Step:
         return replace(self, operands=operands, reshaped=self.reshaped or any(o.size > 1 for o in self.constants))
 
     def apply(self, values: Sequence[Array]) -> Array:
-        """The result for values of shape (channels or 1, n)."""
+        """The result for values of shape (channels or 1, n): in the type of the first, or booleans."""
         dtype = values[0].dtype
         inputs = [values[o] if isinstance(o, int) else _typed(o, dtype) for o in self.operands]
         if self.op_type == "BatchNormalization":
             a, b = self._normalization(*inputs[1:])
             return np.asarray(inputs[0] * a + b)
         if self.op_type == "Cast":
-            return np.asarray(inputs[0])
+            return np.asarray(inputs[0], dtype)  # whatever float type it names: the tail has its own precision
         return np.asarray(run_node(self.node, inputs, self.opset)[0])
 
     def _normalization(self, gamma: Array, beta: Array, mean: Array, var: Array) -> Affine:
@@ -138,6 +144,10 @@ class Step:
             return np.sign(np.asarray(affine[0], np.float64)).reshape(-1)
         if self.op_type == "PRelu":
             return np.ones(1) if all((c >= 0).all() for c in self.constants) else None
+        if self.op_type in COMPARISONS:
+            return np.full(1, COMPARISONS[self.op_type] * (1 if isinstance(self.operands[0], int) else -1))
+        if self.op_type == "Not":
+            return -np.ones(1)
         known = PARAMETERS.get(self.op_type)
         rises = self.op_type in RISING or (known is not None and known(self.attributes))
         return np.ones(1) if rises else None
@@ -252,7 +262,7 @@ class Tail:
         values = [x]
         for step in self.steps:
             values.append(step.apply(values))
-        return values[-1]
+        return np.asarray(values[-1], x.dtype)
 
     def affine(self, scale: Array, bias: Array) -> tuple[Array, Array] | None:
         """(a, b) with tail(scale * q + bias) == a * q + b; None if there are none."""
