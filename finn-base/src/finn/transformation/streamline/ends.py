@@ -53,6 +53,8 @@ def _input(p: Propagation, info: ValueInfoProto) -> Value:
     given = p.options.inputs.get(name, p.options.inputs.get("") if elem in FLOATS else None)
     if given is not None and not datatype.is_integer():
         return _formatted(p, name, shape, given)
+    if not datatype.is_integer() and elem in (TensorProto.FLOAT16, TensorProto.BFLOAT16):
+        return Scaled(Source(p.graph.node("Cast", [name], f"{name}_float", shape, to=TensorProto.FLOAT), shape))
     if not datatype.is_integer() or elem in (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL):
         return Scaled(Source(name, shape))
     bounds = Range.of(datatype)
@@ -119,7 +121,10 @@ def finish(p: Propagation) -> None:
         try:
             p.graph.export(_output(p, output.name), output.name)
         except Silent:
-            continue
+            if any(d.fatal for d in p.report.diagnostics):
+                continue  # it follows from that
+            reason = "what computes this output cannot be followed"
+            p.refuse(Refused(reason, "look at the other problems, or compute it otherwise", tensor=output.name))
         except Refused as refusal:
             p.refuse(refusal)
     p.report.tensors.update(_facts(p))
@@ -210,7 +215,8 @@ def _name_tensors_as_before(p: Propagation, original: ModelWrapper) -> None:
 def _by_origin(p: Propagation) -> dict[str, str]:
     """The first integer tensor whose name was made from that of an original one, by the original name."""
     made: dict[str, str] = {}
-    for tensor in (o for node in reversed(p.graph.nodes) for o in node.output if o in p.graph.integer_nodes):
+    computed = [o for node in reversed(p.graph.nodes) for o in node.output if o in p.graph.integer_nodes]
+    for tensor in computed:
         parts = tensor.split("_")
         made |= {"_".join(parts[:n]): tensor for n in range(1, len(parts))}
     return made
@@ -223,12 +229,14 @@ def _untold(
     if all(output in constant for output in node.output):
         reader = f" of {title(following[0])}" if following else ""
         return Fate("folded", f"constant input{reader}", nodes[title(following[0])].tensors if following else ())
-    for tensor in (made[o] for o in node.output if o in made):
+    for tensor in [made[o] for o in node.output if o in made][:1]:
         return Fate("integer", f"{node.op_type} {tensor}", (tensor,))
-    for reader in following:
-        fate = nodes[title(reader)]
-        return Fate("folded" if fate.kind == "integer" else fate.kind, f"part of {title(reader)}", fate.tensors)
-    return Fate("dropped", "nobody reads what it computes")
+    if not following:
+        return Fate("dropped", "nobody reads what it computes")
+    fate, next_one = nodes[title(following[0])], title(following[0])
+    if fate.kind == "host":
+        return Fate("host", f"part of {next_one}", fate.tensors, f"{next_one} stays on the host", fate.remedy)
+    return Fate("folded" if fate.kind == "integer" else fate.kind, f"part of {next_one}", fate.tensors)
 
 
 def _current(p: Propagation, fate: Fate) -> Fate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto, TensorProto, helper
 
-from finn.analysis.ranges import Range
+from finn.analysis.ranges import IntArray, Range
 from finn.core.datatype import BaseDataType, DataType
 from finn.core.domains import CHANNELS_LAST, GENERAL
+from finn.core.index import reads
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.standard_ops import opset_of
 from finn.transformation.streamline.report import Refused
@@ -44,6 +45,10 @@ class IntegerGraph:
     formats: dict[str, BaseDataType] = field(default_factory=dict)  # of float inputs that become integer ones
     indices: set[str] = field(default_factory=set)  # int64 tensors
     transposed: dict[str, tuple[Source, tuple[int, ...]]] = field(default_factory=dict)  # (of what, perm)
+    twins: dict[tuple[str, tuple[int, ...]], str] = field(
+        default_factory=dict
+    )  # transposed tensors, by origin and perm
+    permuted: dict[str, tuple[Source, IntArray]] = field(default_factory=dict)  # (of what, order of the last axis)
     superseded: dict[str, tuple[Source, Array]] = field(default_factory=dict)  # (again, with channels times these)
     magnitude: float = 0.0  # no integer or partial sum exceeds it
 
@@ -116,16 +121,32 @@ class IntegerGraph:
         whole = tuple(first[p] for p in perm)
         if whole == tuple(range(len(perm))):
             return origin
-        for name, (known, moves) in self.transposed.items():
-            if known.name == origin.name and moves == whole:
-                return Source(name, x.shape and tuple(x.shape[p] for p in perm), *self._moved(x, perm))
         shape = None if x.shape is None else tuple(x.shape[p] for p in perm)
-        name = self.node("Transpose", [origin.name], f"{origin.name}_transposed", shape, perm=list(whole))
         bounds, _, culprit = self._moved(x, perm)
+        if (origin.name, whole) in self.twins:
+            return Source(self.twins[origin.name, whole], shape, bounds, culprit=culprit, cure=x.cure)
+        if shape is not None and [p for p in whole if origin.dims[p] > 1] == sorted(
+            p for p in whole if origin.dims[p] > 1
+        ):
+            target = self.constant("shape", np.array(shape, np.int64))  # only axes of one element move
+            name = self.node("Reshape", [origin.name, target], f"{origin.name}_transposed", shape)
+        else:
+            name = self.node("Transpose", [origin.name], f"{origin.name}_transposed", shape, perm=list(whole))
         if bounds is not None:
             self.note(name, bounds, self.datatypes.get(x.name))
         self.transposed[name] = (origin, whole)
-        return Source(name, shape, bounds, culprit=culprit)
+        self.twins[origin.name, whole] = name
+        return Source(name, shape, bounds, culprit=culprit, cure=x.cure)
+
+    def permuted_columns(self, x: Source, index: IntArray, move: Callable[[Array], Array]) -> Source:
+        """x[..., index], index a permutation. move : does the same to arrays."""
+        inputs = [x.name, self.constant("order", index)]
+        name = self.node("Gather", inputs, f"{x.name}_permuted", x.shape, axis=len(x.dims) - 1)
+        bounds = x.range and moved_range(x.range, move)
+        if bounds is not None:
+            self.note(name, bounds, self.datatypes.get(x.name))
+        self.permuted[name] = (x, index)
+        return Source(name, x.shape, bounds, culprit=x.culprit, cure=x.cure)
 
     @staticmethod
     def _moved(x: Source, perm: Sequence[int]) -> tuple[Range | None, None, str]:
@@ -207,7 +228,8 @@ class IntegerGraph:
         graph.node.extend(_named(self.nodes))
         for name, datatype in self.formats.items():
             model.set_tensor_datatype(name, datatype)
-        for name in sorted({i for n in self.nodes for i in n.input} & self.constants.keys()):
+        read = {i for n in self.nodes for i in reads(n)}
+        for name in sorted(read & self.constants.keys()):
             array = self.constants.pop(name)
             model.set_initializer(name, array.astype(container) if name in self.datatypes else array)
         self._annotate(model, container)
@@ -267,7 +289,7 @@ def _live(nodes: list[NodeProto], outputs: set[str]) -> list[NodeProto]:
     needed, live = set(outputs), []
     for node in reversed(nodes):
         if needed.intersection(node.output):
-            needed.update(node.input)
+            needed.update(reads(node))
             live.append(node)
     return live[::-1]
 

@@ -12,10 +12,13 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from finn.analysis.ranges import Range
 from finn.core.datatype import BaseDataType
+from finn.core.index import reads
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.numpy_ops import run_node
+from finn.core.tidy import rename_captured
 from finn.transformation.standard_ops import opset_of
 from finn.transformation.streamline.graph import IntegerGraph
+from finn.transformation.streamline.moves import permuted, reshaped_origin, unpermuted
 from finn.transformation.streamline.options import StreamlineOptions
 from finn.transformation.streamline.pairs import quantized_pair
 from finn.transformation.streamline.quantize import quantized, varying_axes
@@ -91,6 +94,7 @@ class Propagation:
         self.values: dict[str, Value] = {}
         self.emitted: dict[tuple[str, Shape | None], Scaled | Broken] = {}  # quantizers, by output and shape
         self.tensors: dict[str, tuple[Value, str]] = {}  # what `tensor` made of a value
+        self.outer = {o.name for o in model.graph.output}
         self.initializers = {tensor.name: tensor for tensor in model.graph.initializer} | dict(weights or {})
 
     def run(self, rules: Mapping[str, Rule], default: Rule) -> None:
@@ -172,7 +176,8 @@ class Propagation:
         """The activation as scale * q + bias. Refused if it is not."""
         x = self.activation(name)
         if x.source.culprit:
-            raise Refused(x.source.culprit, "put a quantizer behind it, or move it behind the last layer", tensor=name)
+            remedy = x.source.cure or "put a quantizer behind it, or move it behind the last layer"
+            raise Refused(x.source.culprit, remedy, tensor=name)
         if x.source.range is None:
             raise Refused(
                 "its input is not quantized",
@@ -206,9 +211,9 @@ class Propagation:
     def tensor(self, name: str) -> str:
         """The tensor of the new graph with the float value of `name`: Mul, Add, and the tail as it was."""
         value = self.value(name)
-        if isinstance(value, Constant):
-            return self.graph.original(name, value.array)
-        if isinstance(value, QuantizedConstant):
+        if isinstance(value, Constant | QuantizedConstant):
+            if name in self.outer:  # the name belongs to what the graph returns
+                return self.graph.constant(f"{name}_value", value.array)
             return self.graph.original(name, value.array)
         x = self.activation(name)
         known, made = self.tensors.get(name, (None, ""))
@@ -230,9 +235,17 @@ class Propagation:
         values = [out]
         for step in x.tail.steps:
             values.append(self._step(step, values, shape))
-            text = "kept on the host" + (", behind the integers" if x.source.range else "")
-            self.became(step.node, "host", text, values[-1])
+            self._kept(step.node, x, values[-1])
         return values[-1]
+
+    def _kept(self, node: NodeProto, x: Scaled, tensor: str) -> None:
+        """A step of a tail is computed on floats."""
+        if x.source.range is not None:
+            self.became(node, "host", "kept on the host, behind the integers", tensor)
+            return
+        reason = x.source.culprit or "nothing in front of it is quantized"
+        remedy = x.source.cure or "quantize in front of it"
+        self.became(node, "host", "kept on the host", tensor, reason=reason, remedy=remedy)
 
     def _step(self, step: Step, values: Sequence[str], shape: Shape | None) -> str:
         if isinstance(step, Requantized):
@@ -272,11 +285,14 @@ class Propagation:
 
     def host(self, node: NodeProto, reason: str, remedy: str = "") -> Value:
         """Keep the node as it is, on floats. Integers behind it begin with a quantizer, or not at all."""
-        dynamic = [self.activation(n) for n in node.input if n and not self.is_constant(n)]
-        culprit = next((x.source.culprit for x in dynamic if x.source.culprit), "")
+        inner = [n for n in reads(node) if n not in node.input and (n in self.values or n in self.initializers)]
+        dynamic = [self.activation(n) for n in (*node.input, *inner) if n and not self.is_constant(n)]
+        culprit, cure = next(((x.source.culprit, x.source.cure) for x in dynamic if x.source.culprit), ("", ""))
         if not culprit and any(x.source.range is not None for x in dynamic):
-            culprit = f"{title(node)} in front of it cannot become integer: {reason}"
+            culprit, cure = f"{title(node)} in front of it cannot become integer: {reason}", remedy
         outputs = self.graph.copy(node, [self.tensor(n) if n else "" for n in node.input])
+        if inner:
+            rename_captured(self.graph.nodes[-1], {n: self.tensor(n) for n in inner})
         for original, name in zip(node.output, outputs, strict=True):
             if original:
                 shape = self.model.get_tensor_shape(original)
@@ -284,7 +300,7 @@ class Propagation:
                 if known is not None:
                     self.graph.shapes[name] = known
                     self.graph.kinds[name] = self.model.get_tensor_elem_type(original)
-                self.values[original] = Scaled(Source(name, known, culprit=culprit))
+                self.values[original] = Scaled(Source(name, known, culprit=culprit, cure=cure))
         self.became(node, "host", "stays on the host", *filter(None, outputs), reason=reason, remedy=remedy)
         return self.values[node.output[0]]
 
@@ -314,12 +330,15 @@ class Propagation:
             bounds = x.source.range and moved_range(x.source.range, lambda b, i=i: move(b, i))  # type: ignore[misc]
             if bounds is not None:
                 self.graph.note(name, bounds, self.datatype(x.source))
-            source = Source(name, tuple(shape or ()), bounds, culprit=x.source.culprit)
+            source = Source(name, tuple(shape or ()), bounds, culprit=x.source.culprit, cure=x.source.cure)
             values.append(x.moved(source, lambda c, i=i: move(c, i)))  # type: ignore[misc]
         return values
 
     def reshape(self, x: Scaled, shape: Shape) -> Scaled:
         """The same values in another shape: the Reshape is done on the integers (or the float input)."""
+        ahead = reshaped_origin(self, x, shape)
+        if ahead is not None:
+            return ahead
         source, old = x.source, x.source.dims
 
         def move(c: Array) -> Array:
@@ -330,7 +349,7 @@ class Propagation:
         bounds = source.range and moved_range(source.range, move)
         if bounds is not None:
             self.graph.note(name, bounds, self.datatype(source))
-        return x.moved(Source(name, shape, bounds, culprit=source.culprit), move)
+        return x.moved(Source(name, shape, bounds, culprit=source.culprit, cure=source.cure), move)
 
     def datatype(self, source: Source) -> BaseDataType:
         """The annotation of an integer tensor of the new graph."""
@@ -364,18 +383,13 @@ class Propagation:
     def quantize(self, x: Scaled, q: Quantizer, node: NodeProto) -> Scaled:
         """The quantizer on x, from the integers, or from the float input, that x is made of."""
         self._require_few_bits(q)
-        if x.source.pair is not None:
-            source = quantized_pair(self.graph, x.source.pair, x, q, node.output[0])
-            if source is not None:
-                return self._from_pair(x, q, node, source)
+        moved = self._quantized_elsewhere(x, q, node)
+        if moved is not None:
+            return moved
         if x.source.culprit and not self.options.partial:
-            raise Refused(x.source.culprit, "quantize in front of it, or move it behind the last layer")
-        axes = varying_axes(x, q)
-        if axes and axes != [len(x.source.dims) - 1] and q.channels == 1:
-            if len(axes) == 1:
-                return self._quantize_along(x, q, node, axes[0])
-            if axes[0] > 0:
-                return self._quantize_flat(x, q, node)
+            raise Refused(x.source.culprit, x.source.cure or "move it behind the last layer")
+        if not x.source.dims:
+            raise Refused("it quantizes a scalar", "give the tensor an axis")
         y = quantized(self.graph, x, q, node.output[0])
         if y.what:
             self.became(node, "integer", f"{y.what} {y.source.name}", y.source.name)
@@ -384,6 +398,22 @@ class Propagation:
         for step in x.tail.steps:
             self.became(step.node, "folded", f"thresholds of {y.source.name}", y.source.name)
         return Scaled(y.source, compact(np.asarray(y.scale)), compact(np.asarray(y.bias)))
+
+    def _quantized_elsewhere(self, x: Scaled, q: Quantizer, node: NodeProto) -> Scaled | None:
+        """From the two tensors that x is the sum of, or of x with its elements in another order; None if not needed."""
+        if x.source.pair is not None:
+            source = quantized_pair(self.graph, x.source.pair, x, q, node.output[0])
+            if source is not None:
+                return self._from_pair(x, q, node, source)
+        if x.source.name in self.graph.permuted and q.channels == 1:
+            y = self.quantize(unpermuted(self, x), q, node)
+            return permuted(self, y, self.graph.permuted[x.source.name][1])
+        axes = varying_axes(x, q)
+        if not axes or axes == [len(x.source.dims) - 1] or q.channels > 1:
+            return None
+        if len(axes) == 1:
+            return self._quantize_along(x, q, node, axes[0])
+        return self._quantize_flat(x, q, node) if axes[0] > 0 else None
 
     def _from_pair(self, x: Scaled, q: Quantizer, node: NodeProto, source: Source) -> Scaled:
         added = x.source.pair.node

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
+from finn.core.numpy_ops import BATCHNORM_EPSILON
 from finn.transformation.streamline import layers
 from finn.transformation.streamline.pairs import Pair, paired
 from finn.transformation.streamline.propagation import Propagation, Silent, attributes_of, title
@@ -78,12 +79,10 @@ def _not_elementwise(
     if shape is None:
         return "the shape of its input is not known"
     if node.op_type == "BatchNormalization":
-        constants_last = bool(node.domain) or len(shape) == 2
-        return (
-            ""
-            if list(dynamic) == [0] and len(constants) == 4 and constants_last
-            else ("its channels are not on the last axis")
-        )
+        fits = list(dynamic) == [0] and len(constants) == 4 and (bool(node.domain) or len(shape) == 2)
+        if fits:
+            _require_finite(node, constants)
+        return "" if fits else "its channels are not on the last axis"
     if node.op_type == "Cast" and attributes_of(node)["to"] not in (1, 10, 11, 16):
         return "it casts to integers"
     if np.broadcast_shapes(shape, *(c.shape for c in constants.values())) != shape:
@@ -91,6 +90,13 @@ def _not_elementwise(
     if node.op_type == "Div" and 1 in constants and not constants[1].all():
         raise Refused("it divides by zero", "check the training and the export", tensor=node.input[1], fatal=True)
     return ""
+
+
+def _require_finite(node: NodeProto, constants: dict[int, Array]) -> None:
+    epsilon = attributes_of(node).get("epsilon", BATCHNORM_EPSILON)
+    if not (constants[4] + epsilon > 0).all():
+        remedy = "check the training and the export"
+        raise Refused("its variance is not positive", remedy, tensor=node.input[4], fatal=True)
 
 
 # -------------------------------------------------------------------------------------------------------------- joins
@@ -200,7 +206,7 @@ def concat(p: Propagation, node: NodeProto) -> Value:
     parts = [known[dynamic.index(n)] if n in dynamic else _constant_part(p, n, known[0]) for n in node.input]
     rank = len(parts[0].source.dims)
     axis = attributes_of(node)["axis"] % rank
-    if axis != rank - 1:
+    if axis != rank - 1 and _is_commensurable(parts):
         parts = _same_scale(p, node, parts)
 
     def beside(arrays: Sequence[Array]) -> Array:
@@ -232,6 +238,10 @@ def _constant_part(p: Propagation, name: str, other: Scaled) -> Scaled:
     if x is None:
         raise Refused("its constant input is no multiple of the scale of the others", "quantize it", tensor=name)
     return x
+
+
+def _is_commensurable(parts: Sequence[Scaled]) -> bool:
+    return all(common(parts[0].scale, part.scale) is not None for part in parts[1:])
 
 
 def _same_scale(p: Propagation, node: NodeProto, parts: Sequence[Scaled]) -> list[Scaled]:

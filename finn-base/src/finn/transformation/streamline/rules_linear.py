@@ -17,6 +17,7 @@ from finn.transformation._layout_rules import to_first, to_last
 from finn.transformation.convolution import of_conv_transpose
 from finn.transformation.rewrite import NoMatch, TensorRef
 from finn.transformation.streamline import layers
+from finn.transformation.streamline.moves import unpermuted
 from finn.transformation.streamline.propagation import Propagation, attributes_of
 from finn.transformation.streamline.quantize import negated
 from finn.transformation.streamline.regrid import whole
@@ -56,6 +57,16 @@ def per_input(c: Array, x: Source) -> Array:
     return c.reshape(-1)
 
 
+def one_scale_per_channel(p: Propagation, x: Scaled, name: str) -> Scaled:
+    """The same value with a scale that varies along the last axis at most. Refused if the ratios are not integers."""
+    scale = compact(x.scale)
+    if scale.size == 1 or scale.shape[-1] == scale.size:
+        return x
+    base, multipliers = aligned(scale)
+    source = layers.with_constant(p.graph, "Mul", x.source, multipliers.reshape(scale.shape), f"{name}_aligned")
+    return Scaled(source, np.array(base), x.bias)
+
+
 # ------------------------------------------------------------------------------------------------------------- matmul
 
 
@@ -88,9 +99,16 @@ def linear(p: Propagation, node: NodeProto, position: int, w: Weights, alpha: fl
     x = p.scaled_integer(node.input[position])
     if x.source.dims[-1:] != w.integers.shape[:1]:
         raise Refused(f"its input of shape {x.source.shape} does not fit weights of shape {w.integers.shape}")
+    if x.source.name in p.graph.permuted:  # the weights move instead
+        order = np.argsort(p.graph.permuted[x.source.name][1])
+        x = unpermuted(p, x)
+        w = Weights(w.integers[order], w.row[order] if w.row.size > 1 else w.row, w.column)
     outer, inner = np.ones(()), compact(x.scale)
     if inner.size > 1 and inner.shape[-1] == 1:  # it does not vary along the axis of the sums
         outer, inner = inner, np.ones(1)
+    elif inner.size > 1 and inner.shape[-1] != inner.size:
+        x = one_scale_per_channel(p, x, node.input[position])
+        inner = x.scale
     base, multipliers = aligned(per_input(inner, x.source) * w.row)
     integers = w.integers if multipliers.ndim == 0 else w.integers * multipliers.reshape(-1, 1)
     bias = np.zeros(())
@@ -220,7 +238,7 @@ def conv(p: Propagation, node: NodeProto) -> Value:
     if not p.is_constant(node.input[1]):
         raise Refused("its weights are not constant", "make the weights an initializer")
     w, attributes = quantized_weights(p, node.input[1]), attributes_of(node)
-    x = p.scaled_integer(node.input[0])
+    x = one_scale_per_channel(p, p.scaled_integer(node.input[0]), node.input[0])
     shape = p.model.get_tensor_shape(node.output[0])
     if shape is None:
         raise Refused("the shape of its output is not known", "run shape inference (cleanup_model)")

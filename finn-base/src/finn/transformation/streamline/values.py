@@ -64,8 +64,8 @@ class Source:
 
     range : of its integers; None if it is float. rescaled : for the accumulator of a layer with constant weights, makes
     the same one with its channels multiplied by these integers (one per channel). culprit : for a float tensor, why it
-    is not integer though integers went into it; "" if none did. pair : the two scaled integers that it is the sum of,
-    if their scales have no common measure, see `pairs`.
+    is not integer though integers went into it; "" if none did. cure : what to change then. pair : the two scaled
+    integers that it is the sum of, if their scales have no common measure, see `pairs`.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Source:
     range: Range | None = None
     rescaled: Callable[[IntArray], Source] | None = None
     culprit: str = ""
+    cure: str = ""
     pair: Any = None
 
     @property
@@ -222,10 +223,9 @@ def aligned(scale: Array) -> tuple[float, IntArray]:
 
 def common(a: Array, b: Array) -> tuple[Array, IntArray, IntArray] | None:
     """(base, m, n) with a == base * m, b == base * n elementwise, m and n integers; None if there are none."""
-    a, b = np.broadcast_arrays(a, b)
-    if not (a.all() and b.all()):
-        return None
-    low, high = np.minimum(np.abs(a), np.abs(b)), np.maximum(np.abs(a), np.abs(b))
+    a, b = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    size_a, size_b = (np.where(c == 0, np.where(d == 0, 1.0, np.abs(d)), np.abs(c)) for c, d in ((a, b), (b, a)))
+    low, high = np.minimum(size_a, size_b), np.maximum(size_a, size_b)  # 0 is a multiple of everything
     parts = _whole_ratios(high / low)
     if not parts.all():
         return None
