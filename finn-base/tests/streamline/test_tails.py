@@ -88,3 +88,62 @@ def test_condition_on_floats_is_exact() -> None:
 
 def test_operators_on_integer_types_are_no_tail() -> None:
     assert not {name for name in ELEMENTWISE if name.startswith("Bit")}
+
+
+# --------------------------------------------------------------------------------------------------- common measures
+
+MEASURED: dict[str, tuple[Callable[[Net], Net], Callable[[Any], Any], float]] = {
+    "LeakyRelu": (lambda n: n.add("LeakyRelu", alpha=0.25), lambda x: np.where(x < 0, x / 4, x), 0.25),
+    "Mul Relu": (lambda n: n.add("Mul", 0.5).add("Relu"), lambda x: np.maximum(x / 2, 0), 0.5),
+    "signs": (
+        lambda n: n.add("Mul", [1.0, -0.5]).add("Relu"),
+        lambda x: np.maximum(x * [1, -0.5], 0), 0.5,
+    ),
+    "square": (lambda n: n.add("Mul", inputs=[n.last, n.last]), lambda x: x * x, 1.0),
+    "cube": (lambda n: n.add("Pow", 3.0), lambda x: x**3, 1.0),
+    "thirds": (lambda n: n.add("Div", 3.0).add("Abs"), lambda x: np.abs(x) / 3, 1 / 3),
+    "equal": (lambda n: n.add("Equal", 2.0).add("Cast", to=1), lambda x: x == 2, 1.0),
+    "zero": (lambda n: n.add("Mul", 0.0).add("Abs"), lambda x: x * 0, 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.1])
+@pytest.mark.parametrize("case", MEASURED)
+def test_values_with_a_common_measure_are_integers(case: str, scale: float) -> None:
+    """A product behind the tail needs integers, and the scale is no matter of the input but of the values."""
+    add, f, unit = MEASURED[case]
+    net = Net("n", 2).quant(scale, 4)
+    net = add(net.add("Div", scale) if case in {"thirds", "equal"} else net)
+    w = np.array([[1, -2, 3], [2, 0, -1]])
+    net.add("MatMul", net.weights(w * 0.5, 0.5, 4))
+    model, report = integers(net)
+    (fact,) = (f for name, f in report.tensors.items() if name.endswith(net.last))
+    x = np.stack([np.arange(-8, 8), np.roll(np.arange(-8, 8), 5)], axis=1)
+    power = {"square": 2, "cube": 3, "thirds": 0, "equal": 0}.get(case, 1)
+    want = f(x) * scale**power @ (w * 0.5)
+    got = execute(model.model, {"x": (x * scale).astype(np.float32)})[net.last]
+    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)  # but for the float32 of the last scale
+    np.testing.assert_allclose(np.abs(fact.scale), 0.5 * unit * float(np.float32(scale)) ** power, rtol=1e-7)
+
+
+def test_values_without_a_common_measure_stay_on_the_host() -> None:
+    net = Net("n", 2).quant(0.5, 4).add("LeakyRelu", alpha=0.1)
+    net.add("MatMul", net.weights([[1.0], [2.0]], 1.0, 4))
+    report = streamline(net.model())
+    assert [fate.reason for title, fate in report.host.items() if "MatMul" in title] == [
+        "its input is not quantized: LeakyRelu stands between the integers and this node"
+    ]
+
+
+def test_each_channel_may_have_a_measure_of_its_own() -> None:
+    net = Net("n", 2).quant([0.5, 0.3], 4).add("LeakyRelu", alpha=0.25)
+    first = net.last
+    net.add("Quant", inputs=["x", *map(net.constant, ([0.25, 0.3], 0.0, 6.0))], signed=1, narrow=0)
+    net.add("Add", inputs=[first, net.last]).quant([0.5, 0.3], 4)
+    model, report = integers(net)
+    coarse, fine = (np.float32(s).astype(np.float64) for s in ([0.5, 0.3], [0.25, 0.3]))
+    x = np.stack([np.arange(-40, 40), np.roll(np.arange(-40, 40), 11)], axis=1) * fine / 2.3  # no ties
+    small, large = rounded(x, coarse, 4), rounded(x, fine, 6)
+    want = rounded(np.where(small < 0, small / 4, small) + large, coarse, 4)
+    got = execute(model.model, {"x": x})[net.last]
+    np.testing.assert_array_equal(np.rint(got / coarse), np.rint(want / coarse), str(report))

@@ -14,12 +14,18 @@ from finn.core.datatype import DataType
 from finn.transformation.streamline.graph import IntegerGraph
 from finn.transformation.streamline.layers import per_channel, with_constant
 from finn.transformation.streamline.quantize import TABLE, looked_up
+from finn.transformation.streamline.report import Refused
 from finn.transformation.streamline.tail import Step, Tail, column
-from finn.transformation.streamline.values import Array, Scaled
+from finn.transformation.streamline.values import Array, Scaled, aligned
 
 TOLERANCE = 1e-9
 """A number is whole if it is no further from a whole number, relative to its size."""
 
+MOST_CODE = 2**16
+"""Look-up tables have entries up to this magnitude."""
+
+NOISE = 1e-12
+"""What is smaller, relative to the greatest value, is 0 but for rounding: it is no multiple of anything wanted here."""
 
 OPPOSITE = {"Max": "Min", "Min": "Max"}
 
@@ -77,7 +83,7 @@ def _bounds(step: Step) -> list[tuple[str, Array]] | None:
 
 
 def _tabulated(graph: IntegerGraph, x: Scaled, name: str) -> Scaled | None:
-    """Any tail over few integers whose values are multiples of the scale, as a look-up table."""
+    """Any tail over few integers whose values have a common measure, as a look-up table."""
     bounds = x.source.bounds
     last = x.source.dims[-1] if x.source.shape else 1
     if any(c.size > 1 and (c.shape[-1] != c.size or c.size != last) for c in x.arrays):
@@ -90,10 +96,35 @@ def _tabulated(graph: IntegerGraph, x: Scaled, name: str) -> Scaled | None:
     values = x.evaluate(np.minimum(column(low) + np.arange(span), column(high)))
     if not np.isfinite(values).all():
         return None
-    unit = np.abs(x.scale)
-    codes = whole(values / column(unit))
-    if codes is None or int(np.abs(codes).max()) > 2**16:
+    measured = _measured(values, np.abs(x.scale))
+    if measured is None:
         return None
+    unit, codes = measured
     codes = np.broadcast_to(codes, (channels, span))
     datatype = DataType.spanning(int(codes.min()), int(codes.max()))
     return Scaled(looked_up(graph, x.source, codes, low, datatype, name), unit, np.zeros(()))
+
+
+def _measured(values: Array, scale: Array) -> tuple[Array, IntArray] | None:
+    """(unit, codes) with values == unit * codes, no code beyond MOST_CODE; None if there are none.
+
+    values : (channels or 1, n). unit : the greatest multiple of `scale` that measures all values, else their greatest
+    common measure, else one for each channel.
+    """
+    values = np.where(np.abs(values) < NOISE * np.abs(values).max(initial=0.0), 0.0, values)
+    of_all, of_each = (_common_measure(v) for v in (values.reshape(1, -1), values))
+    for unit in (scale, of_all, of_each):
+        codes = None if unit is None else whole(values / column(unit))
+        if unit is not None and codes is not None and int(np.abs(codes).max()) <= MOST_CODE:
+            factor = int(np.gcd.reduce(codes, axis=None)) or 1
+            return unit * factor, codes // factor
+    return None
+
+
+def _common_measure(rows: Array) -> Array | None:
+    """The greatest number of which all values of a row are multiples; (), or one for each row. None if one has none."""
+    try:
+        bases = [abs(aligned(np.append(0.0, np.unique(row)))[0]) or 1.0 for row in rows]
+    except Refused:
+        return None
+    return np.reshape(bases, () if len(bases) == 1 else -1)
