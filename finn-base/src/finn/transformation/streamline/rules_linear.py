@@ -14,10 +14,11 @@ from finn.analysis.ranges import IntArray, Range, narrowest_weight_type
 from finn.core.domains import CHANNELS_LAST
 from finn.transformation._axes import call_of
 from finn.transformation._layout_rules import to_first, to_last
-from finn.transformation.convolution import of_conv_transpose
+from finn.transformation.convolution import of_conv, of_conv_transpose
 from finn.transformation.rewrite import NoMatch, TensorRef
 from finn.transformation.streamline import layers
 from finn.transformation.streamline.moves import unpermuted
+from finn.transformation.streamline.preparations import windows_fit
 from finn.transformation.streamline.propagation import Propagation, attributes_of
 from finn.transformation.streamline.quantize import negated
 from finn.transformation.streamline.regrid import whole
@@ -157,7 +158,9 @@ def _of_two(p: Propagation, node: NodeProto) -> Value:
     x, y = (operand(p, name) for name in node.input)
     rank = max(len(x.source.dims), len(y.source.dims))
     if min(len(x.source.dims), len(y.source.dims)) < 2:
-        raise Refused("it multiplies a vector", "use a matrix with one row")
+        left, form = (True, "row") if len(x.source.dims) < 2 else (False, "column")
+        where = node.input[0 if left else 1]
+        raise Refused("it multiplies a vector", f"use a matrix with one {form}", tensor=where)
     sx, sy = with_rank(compact(x.scale), rank), with_rank(compact(y.scale), rank)
     if sx.shape[-1] > 1 or sy.shape[-2] > 1:
         raise Refused("the scale of an input varies along the axis of its sums", "use one scale per tensor")
@@ -174,7 +177,7 @@ def _of_two(p: Propagation, node: NodeProto) -> Value:
 
 
 def gemm(p: Propagation, node: NodeProto) -> Value:
-    """alpha * (x @ W) + beta * C"""
+    """alpha * (x @ W) + beta * C; what has another form is a MatMul by now, see `product_to_matmul`."""
     attributes = attributes_of(node)
     if attributes.get("transA", 0):
         raise Refused("it transposes its activation (transA=1)", "export the layer as x @ W")
@@ -186,11 +189,14 @@ def gemm(p: Propagation, node: NodeProto) -> Value:
     c = p.constant(node.input[2], "bias") * np.float64(attributes.get("beta", 1.0))
     wanted = (1, w.integers.shape[1])
     if np.broadcast_shapes(wanted, c.shape) != wanted and c.ndim > 1:
-        raise Refused(f"its bias of shape {c.shape} does not fit {wanted}", tensor=node.input[2])
+        remedy = "use one number per output, or an Add behind the layer"
+        raise Refused(f"its bias of shape {c.shape} does not fit {wanted}", remedy, tensor=node.input[2])
     y = linear(p, node, 0, w, attributes.get("alpha", 1.0))
     if c.size > 1 and c.shape[-1] != y.source.dims[-1]:
         raise Refused(
-            f"its bias of shape {c.shape} does not fit an output of shape {y.source.shape}", tensor=node.input[2]
+            f"its bias of shape {c.shape} does not fit an output of shape {y.source.shape}",
+            "use one number per output",
+            tensor=node.input[2],
         )
     return replace(y, bias=y.bias + compact(c))
 
@@ -424,17 +430,11 @@ def max_pool(p: Propagation, node: NodeProto) -> Value:
 def reduced(p: Propagation, node: NodeProto) -> Value:
     """ReduceMean, ReduceSum and GlobalAveragePool: the sum of the integers."""
     x = p.scaled_integer(node.input[0])
-    rank, attributes = len(x.source.dims), attributes_of(node)
-    axes = attributes.get("axes")
-    if len(node.input) > 1 and node.input[1]:
-        axes = p.constant(node.input[1], "axes").tolist()
-    if node.op_type in {"AveragePool", "GlobalAveragePool"}:
-        axes = list(range(2, rank))
-    if axes is None:
-        if attributes.get("noop_with_empty_axes"):
-            return x
-        axes = list(range(rank))
-    axes, keep = sorted(a % rank for a in axes), bool(attributes.get("keepdims", 1))
+    rank = len(x.source.dims)
+    axes, keep = reduced_axes(p, node, rank)
+    if not axes:
+        p.became(node, "dropped", "it changes nothing")
+        return x
     for c in (x.scale, x.bias):
         if any(with_rank(compact(c), rank).shape[a] > 1 for a in axes):
             raise Refused("the scale of its input varies along an axis of its sums", "use one scale per tensor")
@@ -459,16 +459,41 @@ def reduced(p: Propagation, node: NodeProto) -> Value:
     return Scaled(source, drop(x.scale) / parts, drop(x.bias) * (count / parts))
 
 
+def reduced_axes(p: Propagation, node: NodeProto, rank: int) -> tuple[list[int], bool]:
+    """The axes that a reduction takes away, ascending, none if it changes nothing; and whether they stay with length 1.
+
+    They are an attribute or an input. Without any they are all of them, unless noop_with_empty_axes is set.
+    """
+    attributes = attributes_of(node)
+    axes = attributes.get("axes")
+    if len(node.input) > 1 and node.input[1]:
+        axes = p.constant(node.input[1], "axes").tolist()
+    if node.op_type in {"AveragePool", "GlobalAveragePool"}:
+        axes = list(range(2, rank))
+    if not axes:
+        axes = [] if attributes.get("noop_with_empty_axes") else list(range(rank))
+    return sorted(a % rank for a in axes), bool(attributes.get("keepdims", 1))
+
+
 def average_pool(p: Propagation, node: NodeProto) -> Value:
-    """One window, the whole image; others are convolutions by now, see `average_pool`."""
+    """One window, the whole image; others are convolutions by now, see `average_pool_to_conv`."""
     attributes, shape = attributes_of(node), p.model.get_tensor_shape(node.input[0]) or []
-    plain = attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID") and not any(attributes.get("pads", ()))
-    if not plain or list(shape[2:]) != list(attributes["kernel_shape"]):
-        raise Refused(
-            "its windows at the border of the image have different sizes (ceil_mode, or count_include_pad=0 with pads)",
-            "use count_include_pad=1 and no ceil_mode, or no padding",
-        )
-    return reduced(p, node)
+    bordered = attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or any(attributes.get("pads", ()))
+    if not bordered and list(shape[2:]) == list(attributes["kernel_shape"]):
+        return reduced(p, node)
+    why, remedy = "count_include_pad=0 with padding", "use count_include_pad=1, or no padding"
+    if attributes.get("ceil_mode") and not _windows_fit(p, node):
+        why, remedy = "ceil_mode=1: the last ones reach beyond it", "use ceil_mode=0, or another size of the image"
+    raise Refused(f"its windows at the border of the image have different sizes ({why})", remedy)
+
+
+def _windows_fit(p: Propagation, node: NodeProto) -> bool:
+    x = TensorRef.of(p.model, node.input[0])
+    weights_like = replace(x, shape=(1, 1, *attributes_of(node)["kernel_shape"]))
+    try:
+        return windows_fit(of_conv(call_of(node), x, weights_like), x.sizes[2:])
+    except NoMatch:
+        return False
 
 
 def _of_axes(b: Array, rank: int, axes: Sequence[int], keep: bool, f: Any) -> Array:
