@@ -79,6 +79,7 @@ def _contents(pages: dict[str, list[str]], names: list[str]) -> Iterator[str]:
 def _module_page(name: str, shown: set[tuple[str, str]]) -> Iterator[str]:
     """Nothing if the module has no public names of its own. shown: (module of origin, name) on earlier pages."""
     module = importlib.import_module(name)
+    _import_for_types(module)
     own = [(public, origin) for public, origin in _names(module) if (origin, public) not in shown]
     rules = [rule for _, rule in _all_rules() if rule.body.__module__ == name]
     shown.update((origin, public) for public, origin in own)
@@ -89,6 +90,17 @@ def _module_page(name: str, shown: set[tuple[str, str]]) -> Iterator[str]:
         yield from (*_directive(f"{name}.{public}", getattr(module, public), _own_text(origin, public)), "")
     if rules:
         yield from ("Rewrite rules", "-------------", "", *(f"- :ref:`{rule} <{_label(rule)}>`" for rule in rules))
+
+
+def _import_for_types(module: ModuleType) -> None:
+    """Give a module what it imports for its annotations only, so that signatures link to the right class."""
+    for statement in ast.parse(inspect.getsource(module)).body:
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+            for line in statement.body:
+                if isinstance(line, ast.ImportFrom) and line.module:
+                    for alias in line.names:
+                        value = getattr(importlib.import_module(line.module), alias.name)
+                        setattr(module, alias.asname or alias.name, value)
 
 
 def _names(module: ModuleType) -> Iterator[tuple[str, str]]:

@@ -20,8 +20,8 @@ from finn.transformation.proof import find_rules
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-RUN = ["execution.md", "migration.md"]
-GUIDES = [*RUN, "custom-ops.md", "rewrites.md", "use-in-your-compiler.md"]
+RUN = ["execution.md", "formats.md", "migration.md", "streamlining.md"]
+GUIDES = [*RUN, "custom-ops.md", "decisions.md", "rewrites.md", "topologies.md", "use-in-your-compiler.md"]
 
 
 def blocks(text: str) -> list[tuple[int, str]]:
