@@ -250,7 +250,8 @@ class Facts:
     def _zeros(self, name: str, axis: int) -> Mask:
         shape = self.model.get_tensor_shape(name) or []
         kind = self.model.get_tensor_elem_type(name) or TensorProto.FLOAT
-        small = [size if i == axis else 1 for i, size in enumerate(shape)]
+        channels = {axis, 1, len(shape) - 1}  # constants may vary along either axis of the channels
+        small = [size if i in channels else 1 for i, size in enumerate(shape)]
         return np.zeros(small, helper.tensor_dtype_to_np_dtype(kind))
 
     def _without_asked(self, name: str, value: np.ndarray) -> Mask:

@@ -136,7 +136,7 @@ def _facts(p: Propagation) -> dict[str, TensorFact]:
     for name, value in p.values.items():
         x = value.collapsed() if isinstance(value, Scaled) else None
         if x is not None and x.source.range is not None and not name.endswith(" before"):
-            x = _as_computed(p, x)
+            x = x if name in p.outer else _as_computed(p, x)  # an output is told in its own layout
             scale, bias = (compact(np.asarray(c, np.float64)) for c in (x.scale, x.bias))
             bounds = x.source.bounds
             integers = p.graph.renamed.get(x.source.name, x.source.name)

@@ -290,9 +290,9 @@ class Propagation:
         culprit, cure = next(((x.source.culprit, x.source.cure) for x in dynamic if x.source.culprit), ("", ""))
         if not culprit and any(x.source.range is not None for x in dynamic):
             culprit, cure = f"{title(node)} in front of it cannot become integer: {reason}", remedy
-        outputs = self.graph.copy(node, [self.tensor(n) if n else "" for n in node.input])
-        if inner:
-            rename_captured(self.graph.nodes[-1], {n: self.tensor(n) for n in inner})
+        names = {n: self.tensor(n) for n in (*node.input, *inner) if n}
+        outputs = self.graph.copy(node, [names[n] if n else "" for n in node.input])
+        rename_captured(self.graph.nodes[-1], {n: names[n] for n in inner})
         for original, name in zip(node.output, outputs, strict=True):
             if original:
                 shape = self.model.get_tensor_shape(original)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy.typing as npt
 from onnx import NodeProto
 
 from finn.analysis.ranges import Range, narrowest_weight_type
+from finn.transformation.streamline import layers
 from finn.transformation.streamline.propagation import Propagation, attributes_of
 from finn.transformation.streamline.regrid import whole
 from finn.transformation.streamline.report import Refused
 from finn.transformation.streamline.rules_linear import filled
+from finn.transformation.streamline.rules_select import EXTREMES, extreme
 from finn.transformation.streamline.values import (
     Constant,
     Pending,
@@ -23,14 +26,17 @@ from finn.transformation.streamline.values import (
     Source,
     Value,
     compact,
+    moved_range,
     reshaped,
     shape_of,
     with_rank,
 )
 
 Array = npt.NDArray[Any]
-MOVES = ("DepthToSpace", "Expand", "Resize", "Slice", "SpaceToDepth", "Split", "Tile", "Upsample")
-"""Operators that copy elements of input 0 from place to place."""
+MOVES = (
+    "DepthToSpace", "Expand", "ReduceMax", "ReduceMin", "Resize", "Slice", "SpaceToDepth", "Split", "Tile", "Upsample",
+)  # fmt: skip
+"""Operators that copy elements of input 0 from place to place, all or some."""
 
 RESHAPES = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 
@@ -88,6 +94,8 @@ def transpose(p: Propagation, node: NodeProto) -> Value:
 
 def moved(p: Propagation, node: NodeProto) -> Value:
     """Slice, Split, Resize to the nearest and their kin."""
+    if node.op_type in EXTREMES:
+        return extreme(p, node)
     value = p.value(node.input[0])
     if isinstance(value, QuantizedConstant) and len(node.output) == 1:
         return _constant(p, node, value)
@@ -138,40 +146,74 @@ def pad(p: Propagation, node: NodeProto) -> Value:
     attributes = attributes_of(node)
     if attributes.get("mode", "constant") != "constant":
         return moved(p, node)
-    x = p.scaled_integer(node.input[0])
-    pads, value = attributes.get("pads"), float(attributes.get("value", 0.0))
-    if len(node.input) > 1:
-        pads = p.constant(node.input[1], "pads").tolist()
+    x, name = p.scaled_integer(node.input[0]), node.output[0]
+    rank, value = len(x.source.dims), float(attributes.get("value", 0.0))
+    pads = p.constant(node.input[1], "pads").tolist() if len(node.input) > 1 else attributes.get("pads")
     if len(node.input) > 2 and node.input[2]:
         value = p.constant(node.input[2], "value").item()
-    rank = len(x.source.dims)
-    if pads is None or len(pads) != 2 * rank or min(pads) < 0 or (len(node.input) > 3 and node.input[3]):
-        raise Refused("it cuts, or pads some axes only", "use Slice to cut, and pads for all axes")
+    if pads is None or len(pads) != 2 * rank or (len(node.input) > 3 and node.input[3]):
+        raise Refused("it pads some axes only", "give pads for all axes")
     filler = whole((value - x.bias) / x.scale) if x.scale.all() else None
-    if filler is None or compact(filler).size > 1:
+    if filler is None:
         raise Refused(
             f"the {value:g} that it pads with is not one integer at the scale of its input",
             "quantize behind it, or pad with a multiple of the scale",
         )
-    if any(
-        with_rank(compact(c), rank).shape[a] > 1
-        for c in (x.scale, x.bias)
-        for a in range(rank)
-        if pads[a] or pads[a + rank]
-    ):
-        raise Refused("the scale of its input varies along an axis that it pads", "use one scale per tensor")
-    y = filled(p, x, [int(n) for n in pads], int(compact(filler)), node.output[0])
-    bounds = y.source.bounds
-    if any(
-        with_rank(compact(np.asarray(bounds.low)), rank).shape[a] > 1 for a in range(rank) if pads[a] or pads[a + rank]
-    ):
-        low, high = bounds.span
-        y = replace(y, source=replace(y.source, range=Range(np.array(low), np.array(high))))
+    filler = compact(filler)
+    if filler.size > 1:  # one integer per channel: count from it
+        source = layers.with_constant(p.graph, "Sub", x.source, filler, f"{name}_centred")
+        x, filler = Scaled(source, x.scale, np.array(value)), np.zeros((), np.int64)
+    y = _surrounded(p, cut(p, x, [min(n, 0) for n in pads], name), [max(n, 0) for n in pads], int(filler), name)
     p.became(node, "integer", f"Pad {y.source.name}", y.source.name)
     return y
 
 
+def _surrounded(p: Propagation, x: Scaled, pads: Sequence[int], value: int, name: str) -> Scaled:
+    """x with one integer around it. Its scale and bias go on along padded axes: the integer means the same there."""
+    rank = len(x.source.dims)
+    if not any(pads):
+        return x
+    y = filled(p, x, pads, value, name)
+    around = list(zip(pads[:rank], pads[rank:], strict=True))
+
+    def wider(c: Array) -> Array:
+        full = with_rank(compact(np.asarray(c)), rank)
+        return compact(np.pad(full, [a if n > 1 else (0, 0) for a, n in zip(around, full.shape, strict=True)], "edge"))
+
+    source = replace(y.source, range=moved_range(y.source.bounds, wider))
+    return Scaled(source, wider(x.scale), wider(x.bias))
+
+
+def cut(p: Propagation, x: Scaled, pads: Sequence[int], name: str) -> Scaled:
+    """x without what negative pads take away. pads : before each axis, then after each, none positive."""
+    rank, dims = len(x.source.dims), x.source.dims
+    starts = [-n for n in pads[:rank]]
+    ends = [n + e for n, e in zip(dims, pads[rank:], strict=True)]
+    axes = [a for a in range(rank) if pads[a] or pads[a + rank]]
+    if not axes:
+        return x
+    if any(ends[a] <= starts[a] for a in axes):
+        raise Refused(f"it cuts all of its input of shape {dims}", "cut less")
+
+    def part(c: Array) -> Array:
+        full = with_rank(compact(np.asarray(c)), rank)
+        kept = (slice(s, e) if n > 1 else slice(None) for s, e, n in zip(starts, ends, full.shape, strict=True))
+        return compact(full[tuple(kept)])
+
+    limits = [[v[a] for a in axes] for v in (starts, ends)] + [axes]
+    shape, bounds = tuple(e - s for s, e in zip(starts, ends, strict=True)), moved_range(x.source.bounds, part)
+    if p.opset < 10:
+        named = dict(zip(("starts", "ends", "axes"), limits, strict=True))
+        source = p.graph.integers("Slice", [x.source.name], f"{name}_cut", shape, bounds, **named)
+    else:
+        inputs = [x.source.name, *(p.graph.constant("limits", np.array(v, np.int64)) for v in limits)]
+        source = p.graph.integers("Slice", inputs, f"{name}_cut", shape, bounds)
+    return x.moved(source, part)
+
+
 def identity(p: Propagation, node: NodeProto) -> Value:
+    if any(o in p.readers or o in p.outer for o in node.output[1:] if o):
+        raise Refused("its mask is used", "export the network for inference, without Dropout")
     p.became(node, "dropped", "it changes nothing")
     return p.value(node.input[0])
 
