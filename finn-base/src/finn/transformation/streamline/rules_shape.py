@@ -203,7 +203,7 @@ def cut(p: Propagation, x: Scaled, pads: Sequence[int], name: str) -> Scaled:
     limits = [[v[a] for a in axes] for v in (starts, ends)] + [axes]
     shape, bounds = tuple(e - s for s, e in zip(starts, ends, strict=True)), moved_range(x.source.bounds, part)
     if p.opset < 10:
-        named = dict(zip(("starts", "ends", "axes"), limits, strict=True))
+        named: dict[str, Any] = dict(zip(("starts", "ends", "axes"), limits, strict=True))
         source = p.graph.integers("Slice", [x.source.name], f"{name}_cut", shape, bounds, **named)
     else:
         inputs = [x.source.name, *(p.graph.constant("limits", np.array(v, np.int64)) for v in limits)]
