@@ -12,6 +12,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from finn.analysis.ranges import Range
 from finn.core.datatype import BaseDataType
+from finn.core.errors import ExecutionError
 from finn.core.index import reads
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.numpy_ops import run_node
@@ -264,6 +265,7 @@ class Propagation:
         out = self.graph.copy(step.node, inputs)[0]
         if shape is not None:
             self.graph.shapes[out] = shape
+            self.graph.kinds[out] = self.model.get_tensor_elem_type(step.node.output[0])
         return out
 
     def _quantizer_step(self, step: Requantized, values: Sequence[str], shape: Shape | None) -> str:
@@ -319,7 +321,12 @@ class Propagation:
                 return c.reshape(())
             if id(c) not in moves:
                 full = np.ascontiguousarray(np.broadcast_to(c, old))
-                moves[id(c)] = [compact(o) for o in self.run_on(node, {node.input[position]: full}) if o.ndim or o.size]
+                try:
+                    outputs = self.run_on(node, {node.input[position]: full})
+                except ExecutionError as error:
+                    remedy = "use one scale per tensor in front of it"
+                    raise Refused("how it moves a scale that varies is not known", remedy) from error
+                moves[id(c)] = [compact(o) for o in outputs if o.ndim or o.size]
                 kept.append(c)
             return moves[id(c)][which]
 

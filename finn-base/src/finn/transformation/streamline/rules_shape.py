@@ -26,6 +26,7 @@ from finn.transformation.streamline.values import (
     Source,
     Value,
     compact,
+    is_uniform,
     moved_range,
     reshaped,
     shape_of,
@@ -34,7 +35,7 @@ from finn.transformation.streamline.values import (
 
 Array = npt.NDArray[Any]
 MOVES = (
-    "DepthToSpace", "Expand", "ReduceMax", "ReduceMin", "Resize", "Slice", "SpaceToDepth", "Split", "Tile", "Upsample",
+    "DepthToSpace", "Expand", *EXTREMES, "Resize", "Slice", "SpaceToDepth", "Split", "Tile", "Upsample",
 )  # fmt: skip
 """Operators that copy elements of input 0 from place to place, all or some."""
 
@@ -69,10 +70,12 @@ def reshape(p: Propagation, node: NodeProto) -> Value:
 def _constant(p: Propagation, node: NodeProto, value: QuantizedConstant) -> QuantizedConstant:
     """Quantized weights, moved."""
     full = np.broadcast_to(value.scale, value.integers.shape)
-    integers, scale = (p.run_on(node, {node.input[0]: a})[0] for a in (value.integers, full))
+    integers, scales = (p.run_on(node, {node.input[0]: a}) for a in (value.integers, full))
+    parts = [QuantizedConstant(q, with_rank(compact(s), q.ndim)) for q, s in zip(integers, scales, strict=True)]
+    for name, part in zip(node.output, parts, strict=False):
+        p.values[name] = part
     p.became(node, "folded", "integer weights")
-    small = compact(scale)
-    return QuantizedConstant(integers, with_rank(small, integers.ndim))
+    return parts[0]
 
 
 def transpose(p: Propagation, node: NodeProto) -> Value:
@@ -97,7 +100,7 @@ def moved(p: Propagation, node: NodeProto) -> Value:
     if node.op_type in EXTREMES:
         return extreme(p, node)
     value = p.value(node.input[0])
-    if isinstance(value, QuantizedConstant) and len(node.output) == 1:
+    if isinstance(value, QuantizedConstant):
         return _constant(p, node, value)
     attributes = attributes_of(node)
     if node.op_type in {"Resize", "Upsample"} and attributes.get("mode", "nearest") != "nearest":
@@ -228,4 +231,24 @@ def shape_value(p: Propagation, node: NodeProto) -> Value:
     return Constant(np.array(shape[attributes.get("start", 0) : attributes.get("end")], np.int64), node.output[0])
 
 
-__all__ = ["MOVES", "Source", "gather", "identity", "moved", "pad", "reshape", "shape_value", "transpose"]
+def im2col(p: Propagation, node: NodeProto) -> Value:
+    """The columns of the integers. What is padded is 0, so the integers have to count from their zero point."""
+    attributes, x = attributes_of(node), p.scaled_integer(node.input[0])
+    pads = list(attributes.get("pad_amount", [0, 0, 0, 0]))
+    if any(pads) and (attributes.get("pad_value", 0) != 0 or x.bias.any()):
+        raise Refused("it pads with another number than the zero point", "use a quantizer with zero point 0 in front")
+    if not all(is_uniform(c) for c in (x.scale, x.bias)):
+        raise Refused("the scale of its input varies", "use one scale per tensor in front of it")
+    shape = p.model.get_tensor_shape(node.output[0])
+    if shape is None:
+        raise Refused("the shape of its output is not known", "run shape inference (cleanup_model)")
+    low, high = x.source.bounds.span
+    bounds = Range(np.array(min(low, 0) if any(pads) else low), np.array(max(high, 0) if any(pads) else high))
+    out = p.graph.copy(node, [x.source.name])[0]
+    p.graph.shapes[out] = tuple(shape)
+    p.graph.note(out, bounds, p.datatype(x.source) if not any(pads) else None)
+    p.became(node, "integer", f"Im2Col {out}", out)
+    return Scaled(Source(out, tuple(shape), bounds), x.scale.reshape(-1)[0], x.bias.reshape(-1)[0])
+
+
+__all__ = ["MOVES", "Source", "gather", "identity", "im2col", "moved", "pad", "reshape", "shape_value", "transpose"]
