@@ -420,7 +420,7 @@ class Propagation:
             return None
         if len(axes) == 1:
             return self._quantize_along(x, q, node, axes[0])
-        return self._quantize_flat(x, q, node) if axes[0] > 0 else None
+        return self._quantize_flat(x, q, node, x.source.dims[0] if axes[0] > 0 else 1)
 
     def _from_pair(self, x: Scaled, q: Quantizer, node: NodeProto, source: Source) -> Scaled:
         added = x.source.pair.node
@@ -452,10 +452,10 @@ class Propagation:
         back = [int(a) for a in np.argsort(perm)]
         return y.moved(self.graph.transpose(y.source, back), lambda c: move(c, back))
 
-    def _quantize_flat(self, x: Scaled, q: Quantizer, node: NodeProto) -> Scaled:
+    def _quantize_flat(self, x: Scaled, q: Quantizer, node: NodeProto, batch: int) -> Scaled:
         """The quantizer on x whose tail varies along several axes: every element has thresholds of its own."""
         shape = x.source.dims
-        flat = (shape[0], int(np.prod(shape[1:])))
+        flat = (batch, int(np.prod(shape)) // batch)
         if flat[1] * len(q.codes) > MOST_THRESHOLDS:
             raise Refused(
                 f"its input varies along several axes, so it needs {flat[1] * len(q.codes)} thresholds",
