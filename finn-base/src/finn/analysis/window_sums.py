@@ -48,12 +48,13 @@ def _no_nan(products: Array) -> Array:
 
 def _times_constant(x: Interval, weights: Array) -> Interval:
     """Of x @ weights: each weight picks the end of the interval that pulls the sum furthest."""
-    w = weights.astype(np.float64)
+    w = np.asarray(weights, np.float64)
     if not np.isfinite(w).all():
         raise Unknown("its weights are not finite")
-    rises, falls = np.maximum(w, 0), np.minimum(w, 0)
-    low = _dot(x.low, rises, -np.inf) + _dot(x.high, falls, -np.inf)
-    return Interval.between(low, _dot(x.high, rises, np.inf) + _dot(x.low, falls, np.inf))
+    part = np.maximum(w, 0)
+    low, high = _dot(x.low, part, -np.inf), _dot(x.high, part, np.inf)
+    np.minimum(w, 0, out=part)  # large layers: no third copy
+    return Interval.between(low + _dot(x.high, part, -np.inf), high + _dot(x.low, part, np.inf))
 
 
 def _dot(bounds: Array, weights: Array, limit: float) -> Array:
@@ -147,23 +148,33 @@ def conv_interval(x: Interval, weights: Interval, group: int, axes: Sequence[Axi
     The bounds are reached if the weights are constant and the elements of x are independent.
     """
     out, inner, *kernel = weights.low.shape
-    grouped = (group, 1, -1, 1)
 
     def by_group(channels: Any) -> Array:
-        return np.broadcast_to(np.asarray(channels, np.float64), inner * group).reshape(grouped)
+        return np.broadcast_to(np.asarray(channels, np.float64), inner * group).reshape(group, 1, inner)
 
-    filters = [w.astype(np.float64).reshape(group, out // group, inner, -1) for w in (weights.low, weights.high)]
-    if weights.constant:
-        filters = filters[:1]
-        if not np.isfinite(filters[0]).all():
-            raise Unknown("its weights are not finite")
-    ends = [_no_nan(w * by_group(bound)) for w in filters for bound in (x.low, x.high)]
-    low, high = (f(ends).sum(axis=2).reshape(out, *kernel) for f in (np.minimum.reduce, np.maximum.reduce))
+    def matrices(w: Array) -> Array:
+        """(group, C / group, O / group and taps), in memory as channels-last weights are: they need no shuffling."""
+        apart = w.reshape(group, out // group, inner, -1).swapaxes(2, 3)
+        return np.asarray(apart, np.float64, order="C").reshape(group, -1, inner).swapaxes(1, 2)
+
+    constant = matrices(weights.low) if weights.constant else None
+    filters = Interval(constant, constant, True) if constant is not None else weights.map(matrices)
+    taps = _times(x.map(by_group), filters).map(lambda b: b.reshape(out, *kernel))
     if not any(axis.padded for axis in axes):
-        return Interval.between(low.reshape(out, -1).sum(1), high.reshape(out, -1).sum(1))
-    pads = [_no_nan(w * by_group(fill)) for w in filters]
-    pad_low, pad_high = (f(pads).sum(axis=2).reshape(out, *kernel) for f in (np.minimum.reduce, np.maximum.reduce))
-    return Interval.between(_worst(low, pad_low, axes), -_worst(-high, -pad_high, axes))
+        return Interval.between(taps.low.reshape(out, -1).sum(1), taps.high.reshape(out, -1).sum(1))
+    filled = by_group(fill)
+    pads = _times(Interval(filled, filled), filters) if filled.any() else taps.map(np.zeros_like)
+    pads = pads.map(lambda b: b.reshape(out, *kernel))
+    return Interval.between(_worst(taps.low, pads.low, axes), -_worst(-taps.high, -pads.high, axes))
+
+
+def _times(x: Interval, weights: Interval) -> Interval:
+    """Of x @ weights for stacks of rows x and of matrices: (S, 1, N) and (S, N, M)."""
+    if weights.constant:
+        return _times_constant(x, weights.low)
+    ends = [_no_nan(bound.swapaxes(1, 2) * w) for w in (weights.low, weights.high) for bound in (x.low, x.high)]
+    low, high = (f(ends).sum(axis=1, keepdims=True) for f in (np.minimum.reduce, np.maximum.reduce))
+    return Interval.between(low, high)
 
 
 def _worst(taps: Array, pads: Array, axes: Sequence[Axis]) -> Array:
