@@ -56,3 +56,39 @@ def test_stored_results_are_met(name: str, golden: str, bits: bool, form: str) -
         else:
             # one step of the integers moves the result by far more
             np.testing.assert_allclose(got, y, rtol=1e-5, atol=1e-5)
+
+
+# model, keys of input and output, operators that stay on the host, whether the results are the same bits
+TOPOLOGIES = [
+    ("bnnpynq_cnv_w1a1_cifar10", "inp_int8_nchw", "logits", set(), True),
+    ("brevitas_cnvs_w2a2_fashion", "inp", "out", set(), False),
+    ("brevitas_mobblock_w4a4", "inp", "out", set(), False),
+    ("brevitas_resblock_w4a4", "inp", "out", set(), False),
+    ("brevitas_txblock_w8a8", "inp", "out", {"Softmax", "Pow", "ReduceMean", "Add", "Sqrt", "Div", "Mul"}, False),
+]
+LAYERS = {"Conv", "MatMul", "ReduceSum", "Concat", "MaxPool", "Pad"}
+
+
+@pytest.mark.parametrize(("name", "x", "y", "host", "bits"), TOPOLOGIES, ids=[t[0] for t in TOPOLOGIES])
+def test_networks_with_images_meet_stored_results(name: str, x: str, y: str, host: set[str], bits: bool) -> None:
+    path, results = SHARED / "models" / f"{name}.onnx", SHARED / "golden" / f"{name}.npz"
+    if not path.exists() or not results.exists():
+        pytest.skip(f"no {path}")
+    model = cleanup_model(ModelWrapper(str(path)))
+    report = streamline(model)
+    layers = [n for n in model.graph.node if n.op_type in LAYERS]
+    assert layers
+    for node in layers:
+        tensors = [*node.output, *(i for i in node.input[:2] if node.op_type in {"Conv", "MatMul"})]
+        assert all(model.get_tensor_datatype(t).is_integer() for t in tensors), node.name
+    assert {title.split("(")[-1].rstrip(")") for title, fate in report.host.items() if fate.reason} <= host
+    arrays = np.load(results)
+    graph_input, output = model.graph.input[0].name, model.graph.output[0].name
+    shape = model.get_tensor_shape(graph_input)
+    for sample, wanted in zip(arrays[x], arrays[y], strict=True):
+        got = execute_onnx(model, {graph_input: sample.reshape(shape).astype(np.float32)})[output][0]
+        if bits:
+            np.testing.assert_array_equal(got, wanted)
+        else:
+            # one step of the integers moves the result by far more
+            np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=2e-5)
