@@ -10,7 +10,16 @@ import pytest
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.transformation.streamline import StreamlineReport, streamline
+from finn.transformation.streamline import runs as runs_module
+from finn.transformation.streamline.ends import begin
+from finn.transformation.streamline.pipeline import prepared
+from finn.transformation.streamline.propagation import Propagation
+from finn.transformation.streamline.report import Refused
+from finn.transformation.streamline.rules import DEFAULT, RULES
+from finn.transformation.streamline.runs import runs
 from finn.transformation.streamline.tail import ELEMENTWISE
+from finn.transformation.streamline.thresholds import level
+from finn.transformation.streamline.values import Pending, Scaled
 
 from .reference import Net  # noqa: TID252 - test helpers are no installed package
 from .reference_nd import execute  # noqa: TID252
@@ -147,3 +156,113 @@ def test_each_channel_may_have_a_measure_of_its_own() -> None:
     want = rounded(np.where(small < 0, small / 4, small) + large, coarse, 4)
     got = execute(model.model, {"x": x})[net.last]
     np.testing.assert_array_equal(np.rint(got / coarse), np.rint(want / coarse), str(report))
+
+
+# ------------------------------------------------------------------------------------------------------ runs of codes
+
+
+def gelu(n: Net) -> Net:
+    x = n.last
+    n.add("Div", float(np.sqrt(2))).add("Erf").add("Add", 1.0)
+    return n.add("Mul", inputs=[x, n.last]).add("Mul", 0.5)
+
+
+def times(n: Net, *ops: tuple[Any, ...]) -> Net:
+    """x times the operators on x."""
+    x = n.last
+    for op, *constants in ops:
+        n.add(op, *constants)
+    return n.add("Mul", inputs=[x, n.last])
+
+
+def chosen(n: Net) -> Net:
+    x = n.last
+    condition, half = n.add("Less", 0.25).last, n.add("Mul", -0.5, inputs=[x, n.constant(-0.5)]).last
+    return n.add("Where", inputs=[condition, half, x])
+
+
+CURVES: dict[str, Callable[[Net], Net]] = {
+    "SiLU": lambda n: times(n, ("Sigmoid",)),
+    "GELU": gelu,
+    "Gelu": lambda n: n.add("Gelu"),
+    "HardSwish": lambda n: times(n, ("Add", 3.0), ("Clip", 0.0, 6.0), ("Div", 6.0)),
+    "HardSwish of opset 14": lambda n: n.add("HardSwish"),
+    "Mish": lambda n: times(n, ("Softplus",), ("Tanh",)),
+    "Mish of opset 18": lambda n: n.add("Mish"),
+    "Abs": lambda n: n.add("Abs"),
+    "square of a rounded number": lambda n: (lambda n: n.add("Mul", inputs=[n.last, n.last]))(n.add("Round")),
+    "bump": lambda n: n.add("Abs").add("Neg").add("Exp"),
+    "PRelu": lambda n: n.add("PRelu", [-0.25]).add("Abs"),
+    "SiLU of SiLU": lambda n: times(times(n, ("Sigmoid",)), ("Sigmoid",)),
+    "difference": lambda n: n.add("Sub", inputs=[n.last, n.add("Tanh").last]),
+    "softsign": lambda n: (lambda x: n.add("Abs").add("Add", 1.0).add("Div", inputs=[x, n.last]))(n.last),
+    "Where": chosen,
+    "Elu": lambda n: n.add("Elu", alpha=-0.5),
+    "Equal": lambda n: n.add("Equal", 0.0).add("Cast", to=1),  # its bounds are those of both
+    "Sin": lambda n: n.add("Sin"),  # rises and falls, and its bounds say nothing
+}
+
+
+def pending(net: Net) -> tuple[Scaled, Any]:
+    """The tail in front of the last quantizer of the network, and that quantizer."""
+    p = Propagation(prepared(net.model(opset=20))[0])
+    begin(p)
+    p.run(RULES, DEFAULT)
+    value = p.values[net.last]
+    assert isinstance(value, Pending)
+    assert value.before is not None
+    return value.before, value.quantizer
+
+
+@pytest.mark.parametrize("bisect", [True, False])
+@pytest.mark.parametrize("mode", ["ROUND", "FLOOR", "HALF_UP"])
+@pytest.mark.parametrize("curve", CURVES)
+def test_runs_are_those_of_the_evaluation_of_every_value(
+    curve: str, mode: str, bisect: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_module, "FEW", 0 if bisect else 1 << 20)
+    monkeypatch.setattr(runs_module, "AT_ONCE", 1000)
+    net = Net("n", 3, datatype="INT12").add("Mul", [0.005, -0.03125, 2**-9]).add("Add", [0.7, 0.0, -1.25])
+    value, q = pending(CURVES[curve](net).quant(0.125, 6, rounding_mode=mode))
+    low, high = np.array([-2048, -1000, -3]), np.array([2047, 999, 2047])
+    found = runs(value, q, low, high)
+    up, down = found.thresholds(high, 1), found.thresholds(high, -1)
+    for c in range(3):
+        every = np.arange(low[c], high[c] + 1)
+        want = level(value, q, np.repeat(every[None], 3, axis=0))[c]
+        counted = [np.searchsorted(t[c], every, side="right") for t in (up, down)]
+        np.testing.assert_array_equal(found.codes[c, 0] + counted[0] - counted[1], want)
+        if found.directions is not None:
+            assert (np.diff(want) * found.directions[c] >= 0).all()
+
+
+@pytest.mark.parametrize("curve", ["SiLU", "GELU", "HardSwish", "Mish"])
+def test_wide_accumulators_behind_normalization(curve: str) -> None:
+    """As in detectors: 8 bits, windows of 576 values; every value near a threshold is looked at, and some others."""
+    channels, rng = 16, np.random.default_rng(0)
+    net = Net("n", channels, datatype="INT24")
+    net.add("Mul", 2.0**-13).add("BatchNormalization", *(rng.uniform(0.5, 2, channels) for _ in range(4)))
+    value, q = pending(CURVES[curve](net).quant(0.05, 8))
+    low, high = -(np.arange(channels) + 1) * 500_000, (np.arange(channels) + 1) * 500_000
+    found = runs(value, q, low, high)
+    up, down = found.thresholds(high, 1), found.thresholds(high, -1)
+    assert up.shape[1] > 128 > down.shape[1] > 1
+    edges = np.concatenate([up, down, *(rng.integers(low, high + 1)[:, None] for _ in range(1000))], axis=1)
+    near = np.clip(np.concatenate([edges + d for d in (-2, -1, 0, 1)], axis=1), low[:, None], high[:, None])
+    rows = [
+        np.searchsorted(up[c], near[c], "right") - np.searchsorted(down[c], near[c], "right") for c in range(channels)
+    ]
+    np.testing.assert_array_equal(found.codes[:, :1] + np.stack(rows), level(value, q, near))
+
+
+def test_too_many_changes_are_refused() -> None:
+    net = Net("n", 1, datatype="INT32").add("Sin").quant(0.25, 4)
+    value, q = pending(net)
+    with pytest.raises(Refused, match="cannot tell whether Sin is monotonic over the 200000001 values"):
+        runs(value, q, np.array([-100_000_000]), np.array([100_000_000]))
+
+
+def test_nan_is_refused() -> None:
+    value, q = pending(times(Net("n", 1, datatype="INT24").add("Add", 8e6), ("Sqrt",)).quant(0.25, 4))
+    with pytest.raises(Refused, match="gives NaN"):
+        runs(value, q, np.array([-(1 << 23)]), np.array([1 << 23]))

@@ -14,15 +14,9 @@ from finn.transformation.streamline.graph import IntegerGraph
 from finn.transformation.streamline.layers import of_two, per_channel, simplified, with_constant
 from finn.transformation.streamline.quantizers import Quantizer
 from finn.transformation.streamline.report import Refused
+from finn.transformation.streamline.runs import Runs, runs
 from finn.transformation.streamline.tail import column
-from finn.transformation.streamline.thresholds import (
-    changes,
-    directions,
-    float_thresholds,
-    level,
-    levels,
-    search,
-)
+from finn.transformation.streamline.thresholds import float_thresholds, level, levels, search
 from finn.transformation.streamline.values import Array, Scaled, Source, compact, with_rank
 
 TABLE = 4096
@@ -73,10 +67,13 @@ def quantized(graph: IntegerGraph, x: Scaled, q: Quantizer, name: str) -> Quanti
     if x.source.range is None:
         return _of_floats(graph, x, q, channels, name)
     low, high = per_channel(x.source.range, channels) if channels > 1 else _ends(x.source.range)
-    rises = directions(x, q, low, high)
+    rises = x.slopes()
     if rises is None:
-        return _not_monotonic(graph, x, q, low, high, name)
-    falls = np.broadcast_to(rises < 0, channels)
+        found = runs(x, q, low, high)
+        rises = found.directions
+        if rises is None:
+            return _not_monotonic(graph, x, q, low, high, found, name)
+    falls = np.broadcast_to(rises.reshape(-1) < 0, channels)
     if falls.any() and x.source.rescaled is not None:
         x, low, high = negated(graph, x, falls), np.where(falls, -high, low), np.where(falls, -low, high)
     else:
@@ -145,13 +142,21 @@ def _offset(x: Scaled, q: Quantizer, low: IntArray, high: IntArray) -> int | Non
 # ------------------------------------------------------------------------------------------------------ not monotonic
 
 
-def _not_monotonic(graph: IntegerGraph, x: Scaled, q: Quantizer, low: IntArray, high: IntArray, name: str) -> Quantized:
+def _not_monotonic(
+    graph: IntegerGraph, x: Scaled, q: Quantizer, low: IntArray, high: IntArray, found: Runs, name: str
+) -> Quantized:
     span = int((high - low).max()) + 1
     rows = max(len(low), x.source.dims[-1] if channels_of(x, q) > 1 else 1)
     if span * rows <= TABLE:
         codes = levels(x, q, low, high)
         return Quantized(looked_up(graph, x.source, codes, low, q.datatype, name), q.scale, q.bias, "look-up table")
-    ups, downs, first = changes(x, q, low, high, most=4 * len(q.codes))
+    count = max(found.count(1), found.count(-1))
+    if count > 4 * len(q.codes):
+        raise Refused(
+            f"{x.operators} and the quantizer rise and fall too often ({count} steps) for thresholds",
+            "use a smoother activation function before the quantizer, or fewer bits",
+        )
+    ups, downs, first = found.thresholds(high, 1), found.thresholds(high, -1), found.codes[:, 0]
     unsigned = DataType.spanning(0, ups.shape[1]), DataType.spanning(0, downs.shape[1])
     parts = [
         graph.multithreshold(x.source, t, f"{name}_{word}", kind, 1, 0, Range(np.array(0), np.array(t.shape[1])))

@@ -131,13 +131,13 @@ class Step:
         if any(s is None for s in given):
             return None
         if len(given) == 1:
-            inner = self._factor()
+            inner = self.factor()
             return None if inner is None else given[0] * inner
         if self.op_type in {"Add", "Max", "Min", "Sum"} and all(np.array_equal(s, given[0]) for s in given[1:]):
             return given[0]
         return None
 
-    def _factor(self) -> Any:
+    def factor(self) -> Any:
         """The sign of the slope of an operator that reads one value; None if it may rise and fall."""
         affine = self.affine([(1.0, 0.0)] * (max(self.read) + 1))
         if affine is not None:

@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
 
 ENUMERABLE = 1 << 24
-"""So many values of q, over all channels, are evaluated to see whether a tail rises or falls."""
+"""So many values of q are evaluated at once to see whether a tail rises."""
 
 
 def level(value: Scaled, quantizer: Quantizer, q: Array) -> IntArray:
@@ -40,11 +40,6 @@ def level(value: Scaled, quantizer: Quantizer, q: Array) -> IntArray:
 def levels(value: Scaled, quantizer: Quantizer, low: IntArray, high: IntArray) -> IntArray:
     """The code of every q from low[c] on, as many as the widest channel has: (channels, n); behind high[c] its own."""
     span = int((high - low).max()) + 1
-    if span * len(low) > ENUMERABLE:
-        raise Refused(
-            f"cannot tell whether {value.operators} is monotonic over the {span} values of its integer input",
-            "use monotonic activation functions, or fewer bits or inputs in the layer before",
-        )
     return level(value, quantizer, np.minimum(column(low) + np.arange(span), column(high)))
 
 
@@ -60,43 +55,6 @@ def search(level: Callable[[IntArray], IntArray], low: IntArray, high: IntArray,
         below = np.where((q <= high) & (level(np.minimum(q, high)) < codes), q, below)
     found: IntArray = below + 1
     return found
-
-
-def directions(value: Scaled, quantizer: Quantizer, low: IntArray, high: IntArray) -> IntArray | None:
-    """+1 or -1 for each channel: the level never falls or never rises over low .. high; None if it does both."""
-    slopes = value.slopes()
-    if slopes is not None:
-        return np.where(slopes.reshape(-1) < 0, -1, 1)
-    steps = np.diff(levels(value, quantizer, low, high), axis=1)
-    rises, falls = (steps >= 0).all(1), (steps <= 0).all(1)
-    if not (rises | falls).all():
-        return None
-    return np.broadcast_to(np.where(rises, 1, -1), len(steps))
-
-
-def changes(
-    value: Scaled, quantizer: Quantizer, low: IntArray, high: IntArray, most: int
-) -> tuple[IntArray, IntArray, IntArray]:
-    """(ups, downs, first) with level(q)[c] == first[c] + count(q >= ups[c]) - count(q >= downs[c]).
-
-    ups : (channels, N), downs : (channels, M), filled up with high[c] + 1. Refused if N or M exceeds `most`.
-    """
-    codes = levels(value, quantizer, low, high)
-    steps = np.diff(codes, axis=1)
-    tables = []
-    for jumps in (np.maximum(steps, 0), np.maximum(-steps, 0)):
-        count = int(jumps.sum(1).max())
-        if count > most:
-            raise Refused(
-                f"{value.operators} and the quantizer rise and fall too often ({count} steps) for thresholds",
-                "use a smoother activation function before the quantizer, or fewer bits",
-            )
-        table = np.broadcast_to(column(high) + 1, (len(codes), max(count, 1))).copy()
-        for row, channel in enumerate(jumps):
-            places = np.repeat(np.arange(1, steps.shape[1] + 1), channel)
-            table[row, : len(places)] = places + np.broadcast_to(low, len(codes))[row]
-        tables.append(table)
-    return tables[0], tables[1], codes[:, 0]
 
 
 def ordinal(x: Array) -> IntArray:
