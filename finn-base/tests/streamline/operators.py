@@ -90,6 +90,13 @@ def bipolar(n: Exported) -> str:
     return n.op("MatMul", x, w)
 
 
+def packed_weights(n: Exported) -> str:
+    """Two layers whose weights are one tensor, as attention has them."""
+    first, second = n.ops(2, "Split", n.weights(6, 8), n.ints(4, 4), axis=1)
+    y = n.quant(n.op("MatMul", inputs(n, 5, 6), first))
+    return n.op("MatMul", y, n.op("Transpose", second, perm=[1, 0]))
+
+
 def scaled_weights(n: Exported) -> str:
     return n.op("MatMul", inputs(n, 3, 6), n.op("Mul", n.weights(6, 4), n.constant([0.5, 1.0, 2.0, -0.25])))
 
@@ -130,6 +137,15 @@ PRODUCTS = (
     Form("Gemm, one bias", gemm(np.array(0.5))),
     Form("Gemm, bias of shape (1, N)", gemm(BIAS.reshape(1, 4))),
     Form("Gemm, quantized bias", gemm(BIAS, quantized=True)),
+    Form("Gemm, bias that is computed", lambda n: n.op("Gemm", inputs(n, 3, 6), n.weights(6, 4), inputs(n, 3, 4))),
+    Form("Gemm, bias per row", gemm(BIAS[:3].reshape(3, 1)), moves=True),
+    Form("Gemm, transA", lambda n: n.op("Gemm", inputs(n, 6, 3), n.weights(6, 4), n.constant(BIAS), transA=1)),
+    Form("Gemm, constant on the left", lambda n: n.op("Gemm", n.weights(3, 6), inputs(n, 6, 4))),
+    Form(
+        "Gemm, two inputs",
+        lambda n: n.op("Gemm", inputs(n, 3, 6), inputs(n, 4, 6), n.constant(BIAS), transB=1, alpha=0.5),
+    ),
+    Form("MatMul, packed weights", packed_weights, moves=True),
 )
 
 # -------------------------------------------------------------------------------------------------- convolutions
@@ -297,6 +313,12 @@ def concat_of_sums(n: Exported) -> str:
     return n.point(n.quant(n.op("Concat", *parts, axis=1), 1.0), 8)
 
 
+def concat_of_functions(n: Exported) -> str:
+    x = n.image()
+    parts = [n.op("Sigmoid", n.conv(x, 4, outputs, scale=scale)) for outputs, scale in ((3, 0.25), (5, ODD))]
+    return n.point(n.quant(n.op("Concat", *parts, axis=1), 1 / 8), 8)
+
+
 def concat_with_constant(n: Exported) -> str:
     return n.dense(n.op("Concat", n.quant(n.constant(n.dyadic(2, 1, 4))), n.tokens(), axis=1), 4)
 
@@ -372,6 +394,7 @@ MOVES = (
     Form("Concat, any scales, then Conv", concat(1, ODD, 8), host=("Conv",), exact=False),
     Form("Concat, of sums of any scales", concat_of_sums, exact=False),
     Form("Concat, with a constant", concat_with_constant),
+    Form("Concat, behind activation functions", concat_of_functions, exact=False),
     Form("Split, channels", split(1, [1, 3])),
     Form("Split, negative axis", split(-3, [1, 3])),
     Form("Split, height", split(2, [2, 4])),
@@ -407,6 +430,11 @@ MOVES = (
     Form("Pad, wrap", moved("Pad", PADS, mode="wrap"), opset=19),
     Form("Pad, channels", moved("Pad", [0, 1, 0, 0, 0, 0, 0, 0], channels=5, scale=0.5)),
     Form("Pad, opset 10", moved("Pad", pads=PADS, value=0.5, scale=0.5), opset=10),
+    Form("Pad, channels, scales per channel", moved("Pad", [0, 1, 0, 0, 0, 0, 0, 0], channels=5)),
+    Form("Pad, negative", moved("Pad", [0, 0, -1, 0, 0, 0, 1, 0])),
+    Form("Pad, axes", moved("Pad", [1, 1, 0, 1], None, [2, 3]), opset=18),
+    Form("Pad, zero points per channel", lambda n: n.point(n.op("Pad", n.image(
+        zero_point=column(1, 2, 3, 4), signed=0), n.ints(*PADS)))),
     Form("Pad, zero point", lambda n: n.point(n.op("Pad", n.image(zero_point=3.0, signed=0), n.ints(*PADS)))),
     Form("Slice, behind an activation function", moved_tail("Slice", [1], [4], [1], channels=3), exact=False),
     Form("Resize, behind an activation function", moved_tail("Resize", None, TWICE, mode="nearest"), exact=False),

@@ -138,6 +138,10 @@ POOLS = (
     Form("ReduceMean, opset 18", mean(keepdims=0), opset=18, exact=False),
     Form("ReduceMean, of tokens", lambda n: n.dense(n.op("ReduceMean", n.tokens(), axes=[1], keepdims=0), 4),
          exact=False),
+    Form("GlobalMaxPool", pool("GlobalMaxPool")),
+    Form("ReduceMax", lambda n: n.point(n.op("ReduceMax", n.image(), axes=[2, 3]))),
+    Form("AveragePool, ceil_mode without effect", lambda n: n.point(n.op(
+        "AveragePool", n.image(), ceil_mode=1, **HALF))),
     Form("ReduceSum", lambda n: n.point(n.op("ReduceSum", n.image(), n.ints(2, 3)))),
 )  # fmt: skip
 
@@ -307,6 +311,12 @@ TAILS = (
     Form("chain", function(chain), exact=False),
     Form("chain, image", of_image(lambda n, x: n.op("HardSwish", rising_and_falling(n, x))), opset=14, exact=False),
     Form("Relu, then layer", before_layer(RELU)),
+    Form("LeakyRelu, then Add", lambda n: n.op("Add", n.op("LeakyRelu", n.features(), alpha=0.25), n.features())),
+    Form("square, then layer", before_layer(lambda n, x: n.op("Mul", x, x))),
+    Form("signs and Relu, then layer", before_layer(
+        lambda n, x: n.op("Relu", n.op("Mul", x, np.array([1.0, -1.0, 2.0, -0.5]))), zero_point=2.0)),
+    Form("Where, of three", lambda n: n.dense(n.quant(n.op(
+        "Where", n.op("Greater", n.features(), 0.0), n.features(), n.features())), 4), host=("Where",)),
     Form("Abs, then layer", before_layer(unary("Abs"))),
     Form("Clip, then layer", before_layer(with_constant("Clip", -1.0, 2.0), zero_point=2.0)),
     Form("Round, then layer", before_layer(unary("Round"))),
@@ -392,6 +402,11 @@ GRAPHS = (
     Form("Quant, scale per feature", quantizer(scale=np.array([0.5, 0.25, 1.0, 0.75]))),
     Form("Quant, any scales per feature", quantizer(scale=np.array([0.51, 0.27, 1.13, 2])), ("MatMul",), exact=False),
     Form("Quant, twice", lambda n: n.dense(n.quant(n.features(scale=0.25, bits=6)), 4)),
+    Form("Quant, Neg, Quant", lambda n: n.dense(n.quant(n.op("Neg", n.features(scale=0.25, bits=6))), 4)),
+    Form("Quant, signs per channel, Quant", lambda n: n.dense(n.quant(n.op(
+        "Mul", n.features(bits=6), np.array([1.0, -0.5, 0.0, -2.0]))), 4)),
+    Form("Quant, of an input with signs per channel", lambda n: n.dense(n.quant(n.op(
+        "Mul", n.input(3, 4), np.array([1.0, -0.5, 0.0, -2.0]))), 4)),
     Form("Quant, the same twice", lambda n: n.dense(n.quant(n.features()), 4)),
     Form("Quant, Relu, Quant", lambda n: n.dense(n.quant(n.op("Relu", n.features(bits=5)), signed=0), 4)),
     Form("Quant, two of one tensor", fork),
@@ -413,6 +428,8 @@ GRAPHS = (
     Form("ArgMax, Sigmoid", select("ArgMax", SIGMOID, axis=1), end=True),
     Form("ArgMax, Softmax", select("ArgMax", unary("Softmax", axis=1), axis=1), end=True),
     Form("ArgMax, of pixels", lambda n: n.op("ArgMax", n.sums(), axis=1), end=True),
+    Form("ArgMax, biases", select("ArgMax", with_constant("Add", BIAS), axis=1), end=True),
+    Form("ArgMax, negative scale", select("ArgMax", with_constant("Mul", -2.0), axis=1), end=True),
     Form("TopK", top(3), end=True),
     Form("Softmax at the end", select("Softmax", axis=1), host=("Softmax",), end=True, exact=False),
     Form("LogSoftmax at the end", select("LogSoftmax", axis=1), host=("LogSoftmax",), end=True, exact=False),
