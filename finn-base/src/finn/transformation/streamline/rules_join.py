@@ -61,7 +61,7 @@ def _longer(p: Propagation, node: NodeProto, dynamic: Sequence[int], values: Seq
     shape = shape_of(first)
     reason = _not_elementwise(p, node, dynamic, shape, constants)
     if reason:
-        raise Refused(reason)
+        raise Refused(reason, "quantize in front of it and behind it, or move it behind the last layer")
     tail, numbers = first.tail, [len(first.tail.steps)]
     for value in values[1:]:
         if isinstance(value, Scaled | Pending):
