@@ -468,7 +468,7 @@ def reduced_axes(p: Propagation, node: NodeProto, rank: int) -> tuple[list[int],
     axes = attributes.get("axes")
     if len(node.input) > 1 and node.input[1]:
         axes = p.constant(node.input[1], "axes").tolist()
-    if node.op_type in {"AveragePool", "GlobalAveragePool"}:
+    if node.op_type in {"AveragePool", "GlobalAveragePool", "GlobalMaxPool"}:
         axes = list(range(2, rank))
     if not axes:
         axes = [] if attributes.get("noop_with_empty_axes") else list(range(rank))

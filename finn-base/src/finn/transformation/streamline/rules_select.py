@@ -24,7 +24,6 @@ from finn.transformation.streamline.values import (
     Constant,
     QuantizedConstant,
     Scaled,
-    Source,
     Value,
     aligned,
     compact,
@@ -33,7 +32,7 @@ from finn.transformation.streamline.values import (
 )
 
 Array = npt.NDArray[Any]
-EXTREMES = ("ReduceMax", "ReduceMin")
+EXTREMES = ("GlobalMaxPool", "ReduceMax", "ReduceMin")
 TOLERANCE = 1e-9
 """Fractions that differ by less, relative to the biases that they are of, are the same."""
 
@@ -161,7 +160,7 @@ def _ranks(scale: Array, bias: Array) -> tuple[IntArray, IntArray]:
 
 
 def extreme(p: Propagation, node: NodeProto) -> Value:
-    """ReduceMax or ReduceMin: the extreme of an increasing function of integers is that of the extreme integer."""
+    """The extreme of an increasing function of integers is that of the extreme integer."""
     value = p.value(node.input[0])
     if isinstance(value, QuantizedConstant):
         p.became(node, "constant", "all its inputs are")
@@ -177,17 +176,22 @@ def extreme(p: Propagation, node: NodeProto) -> Value:
             f"what stands between the integers and it varies along an axis of its choice ({axes})",
             "use one scale per tensor, or a quantizer in front of it",
         )
-    out = p.graph.copy(node, [x.source.name, *(n and p.tensor(n) for n in node.input[1:])])[0]
     shape = tuple(1 if a in axes else n for a, n in enumerate(x.source.dims) if keep or a not in axes)
 
     def drop(c: Array) -> Array:
         full = with_rank(compact(np.asarray(c)), rank)
         return compact(full if keep else full.squeeze(tuple(axes)))
 
-    f = np.max if node.op_type == "ReduceMax" else np.min
+    op_type, f = ("ReduceMin", np.min) if node.op_type == "ReduceMin" else ("ReduceMax", np.max)
     ends = (with_rank(compact(np.asarray(b)), rank) for b in (x.source.bounds.low, x.source.bounds.high))
     bounds = layers.simplified(*(drop(f(b, axis=tuple(axes), keepdims=True)) for b in ends))
-    p.graph.shapes[out] = shape
-    p.graph.note(out, bounds, p.datatype(x.source))
-    p.became(node, "integer", f"{node.op_type} {out}", out)
-    return x.moved(Source(out, shape, bounds), drop)
+    inputs: list[str] = [x.source.name]
+    attributes: dict[str, Any] = {"keepdims": int(keep)}
+    if p.opset < 18:
+        attributes |= {"axes": axes}
+    else:
+        inputs.append(p.graph.constant("axes", np.array(axes, np.int64)))
+    datatype = p.datatype(x.source)
+    source = p.graph.integers(op_type, inputs, f"{node.output[0]}_int", shape, bounds, datatype=datatype, **attributes)
+    p.became(node, "integer", f"{op_type} {source.name}", source.name)
+    return x.moved(source, drop)
