@@ -106,9 +106,9 @@ def integer_ranges(model: ModelWrapper) -> dict[str, Range]:
 
 
 def integer_intervals(model: ModelWrapper) -> dict[str, Interval]:
-    """As `integer_ranges`, along every axis, constants included."""
+    """As `integer_ranges`, along every axis."""
     whole = _whole_tensors(model)
-    propagation = Propagation(model, {})
+    propagation = Propagation(model, {}, keep_constants=False)
 
     def refine(call: Call) -> None:
         node = call.node

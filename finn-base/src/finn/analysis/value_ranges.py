@@ -61,12 +61,13 @@ def value_ranges(model: ModelWrapper, inputs: Inputs | None = None) -> ValueRang
 class Propagation:
     """The state of one pass over a model, which is only read."""
 
-    def __init__(self, model: ModelWrapper, inputs: Inputs) -> None:
+    def __init__(self, model: ModelWrapper, inputs: Inputs, *, keep_constants: bool = True) -> None:
+        """keep_constants : whether initializers are among the results; else each is read when a node needs it."""
         self.model, self.ranges = model, ValueRanges()
-        for tensor in model.graph.initializer:
-            value = model.get_initializer(tensor.name)
-            if value is not None and value.dtype.kind in "fiub":
-                self.intervals[tensor.name] = Interval.of_constant(value)
+        for tensor in model.graph.initializer if keep_constants else ():
+            constant = self._constant(tensor.name)
+            if constant is not None:
+                self.intervals[tensor.name] = constant
         names = [value.name for value in model.graph.input if not model.has_initializer(value.name)]
         for name in inputs:
             if name not in names:
@@ -112,7 +113,12 @@ class Propagation:
         return Interval(with_rank(low, len(shape)), with_rank(high, len(shape)))
 
     def _interval(self, name: str) -> Interval:
-        return self.intervals.get(name) or Interval.uniform(-np.inf, np.inf, len(self.shape(name) or ()))
+        known = self.intervals.get(name) or self._constant(name)
+        return known or Interval.uniform(-np.inf, np.inf, len(self.shape(name) or ()))
+
+    def _constant(self, name: str) -> Interval | None:
+        value = self.model.get_initializer(name)
+        return Interval.of_constant(value) if value is not None and value.dtype.kind in "fiub" else None
 
     def _evaluate(self, call: Call) -> None:
         """The intervals of the outputs of a node, from its rule, or else from their data types."""
