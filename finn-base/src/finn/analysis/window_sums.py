@@ -154,8 +154,8 @@ def conv_interval(x: Interval, weights: Interval, group: int, axes: Sequence[Axi
 
     def matrices(w: Array) -> Array:
         """(group, C / group, O / group and taps), in memory as channels-last weights are: they need no shuffling."""
-        apart = w.reshape(group, out // group, inner, -1).swapaxes(2, 3)
-        return np.asarray(apart, np.float64, order="C").reshape(group, -1, inner).swapaxes(1, 2)
+        apart = np.asarray(w.reshape(group, out // group, inner, -1).swapaxes(2, 3), np.float64, order="C")
+        return np.swapaxes(apart.reshape(group, -1, inner), 1, 2)
 
     constant = matrices(weights.low) if weights.constant else None
     filters = Interval(constant, constant, True) if constant is not None else weights.map(matrices)
