@@ -10,9 +10,7 @@ GENERAL = "finn.custom_op.general"
 MICROSOFT = "com.microsoft"
 """Operators that onnxruntime has of its own, among them quantized ones that its quantizer writes."""
 
-STANDARD_DOMAINS = frozenset(
-    {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", MICROSOFT}
-)
+STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", MICROSOFT})
 """Domains whose operators onnxruntime computes."""
 
 CHANNELS_LAST = "finn.custom_op.channels_last"

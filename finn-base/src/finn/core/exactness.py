@@ -42,7 +42,7 @@ def analyse(model: ModelWrapper, order: list[NodeProto]) -> Exactness:
     bounds = _Bounds(model)
     result = Exactness()
     for value in model.graph.input:
-        if bounds.of(value.name) > FLOAT32_LIMIT and bounds.is_integer(value.name):
+        if bounds.annotated(value.name) > FLOAT32_LIMIT and not model.has_initializer(value.name):
             result.wide.add(value.name)
     for node in order:
         if node.domain in ("", "ai.onnx"):
