@@ -18,7 +18,7 @@ from finn.transformation.streamline.rules_linear import (
     reduced,
 )
 from finn.transformation.streamline.rules_quant import QUANTIZERS, quantized_constant, quantizer, scaled_weights, trunc
-from finn.transformation.streamline.rules_select import select
+from finn.transformation.streamline.rules_select import EXTREMES, extreme, select
 from finn.transformation.streamline.rules_shape import (
     MOVES,
     RESHAPES,
@@ -85,6 +85,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("Identity", "Dropout", "DebugMarker"), identity),
     **dict.fromkeys(("TopK", "ArgMax"), select),
     **dict.fromkeys(MOVES, fold(moved)),
+    **dict.fromkeys(EXTREMES, fold(extreme)),
     **dict.fromkeys(("MaxPool", "MaxPoolNHWC"), fold(max_pool)),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "GlobalAveragePool"), fold(reduced)),
     "AveragePool": fold(average_pool),

@@ -16,7 +16,6 @@ from finn.transformation.streamline.propagation import Propagation, attributes_o
 from finn.transformation.streamline.regrid import whole
 from finn.transformation.streamline.report import Refused
 from finn.transformation.streamline.rules_linear import filled
-from finn.transformation.streamline.rules_select import EXTREMES, extreme
 from finn.transformation.streamline.values import (
     Constant,
     Pending,
@@ -35,7 +34,7 @@ from finn.transformation.streamline.values import (
 
 Array = npt.NDArray[Any]
 MOVES = (
-    "DepthToSpace", "Expand", *EXTREMES, "Resize", "Slice", "SpaceToDepth", "Split", "Tile", "Upsample",
+    "DepthToSpace", "Expand", "Resize", "Slice", "SpaceToDepth", "Split", "Tile", "Upsample",
 )  # fmt: skip
 """Operators that copy elements of input 0 from place to place, all or some."""
 
@@ -97,8 +96,6 @@ def transpose(p: Propagation, node: NodeProto) -> Value:
 
 def moved(p: Propagation, node: NodeProto) -> Value:
     """Slice, Split, Resize to the nearest and their kin."""
-    if node.op_type in EXTREMES:
-        return extreme(p, node)
     value = p.value(node.input[0])
     if isinstance(value, QuantizedConstant):
         return _constant(p, node, value)
