@@ -1,5 +1,7 @@
 """The engine against onnxruntime on the whole model, against float64, and on integers that float32 cannot hold."""
 
+import math
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -267,6 +269,10 @@ CASES = [
     ("TopK", [X, np.array([2])], {"axis": 1}), ("TopK", [X, np.array([3])], {"largest": 0}),
     ("ArgMax", [X], {"axis": 2}), ("ArgMax", [X], {"axis": -1, "keepdims": 0, "select_last_index": 1}),
     ("Cast", [X], {"to": TensorProto.INT64}), ("LeakyRelu", [X], {"alpha": 0.5}), ("Softmax", [X], {}),
+    ("Erf", [X / 2], {}), ("ReduceSum", [X], {}), ("ReduceSum", [X, np.array([0, -1])], {"keepdims": 0}),
+    ("ReduceSum", [X, np.array([], np.int64)], {"noop_with_empty_axes": 1}), ("ReduceMean", [X], {"axes": [1, 2]}),
+    ("ReduceSum", [X.astype(np.int32), None], {}), ("ReduceMax", [X], {"axes": [-1], "keepdims": 0}),
+    ("ReduceMin", [X], {"axes": [0]}),
 ]  # fmt: skip
 
 
@@ -287,6 +293,7 @@ def test_numpy_operators_equal_onnxruntime(op_type: str, inputs: list, attribute
         ("Squeeze", [X[:1]], {"axes": [0]}, 11), ("Unsqueeze", [X], {"axes": [1]}, 11),
         ("Clip", [X], {"min": -1.0, "max": 1.0}, 10), ("TopK", [X], {"k": 2}, 9),
         ("BatchNormalization", [X, *[np.arange(1, 4, dtype=np.float32)] * 4], {}, 9),
+        ("ReduceSum", [X], {"axes": [1]}, 11), ("ReduceMean", [X, np.array([1])], {}, 18),
     ],
 )  # fmt: skip
 def test_old_forms_of_operators(op_type: str, inputs: list, attributes: dict, opset: int) -> None:  # type: ignore[type-arg]
@@ -317,6 +324,11 @@ def test_default_epsilon_is_a_float32() -> None:
     one, zero = np.ones(1), np.zeros(1)
     (y,) = numpy_ops.run_node(node, [np.ones((1, 1)), one, zero, zero, np.array([1e-3])], 15)
     assert y.item() == 1 / np.sqrt(1e-3 + float(np.float32(1e-5)))
+
+
+def test_erf_is_float64() -> None:
+    (y,) = numpy_ops.run_node(helper.make_node("Erf", ["x"], ["y"]), [np.array([[0.5, -3.0]])], 13)
+    assert y.tolist() == [[math.erf(0.5), math.erf(-3.0)]]
 
 
 @settings(max_examples=30, deadline=None)

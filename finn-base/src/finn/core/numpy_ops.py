@@ -7,6 +7,7 @@ Operators not listed here run on ONNX's own reference implementation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -104,6 +105,23 @@ def _divide(x: Array, y: Array) -> Array:
 def _sigmoid(x: Array) -> Array:
     small = np.exp(-np.abs(x))  # never overflows
     return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)))
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+"""ONNX's reference gives float32 for any input."""
+
+
+def _reduction(f: Callable[..., Any]) -> Kernel:
+    """Axes are an attribute or, in later opsets, an input. None are all, unless the node says otherwise."""
+
+    def kernel(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
+        x, given = _need(inputs, 0), _given(inputs, 1)
+        axes = tuple(int(a) for a in (attributes.get("axes", ()) if given is None else given.reshape(-1)))
+        if not axes and attributes.get("noop_with_empty_axes"):
+            return (x,)
+        return (_same_type(x, f(x, axis=axes or None, keepdims=bool(attributes.get("keepdims", 1)))),)
+
+    return kernel
 
 
 def _gemm(inputs: Inputs, attributes: Attributes, opset: int) -> tuple[Array, ...]:
@@ -261,6 +279,7 @@ KERNELS: dict[str, Kernel] = {
     "ConvTranspose": _conv_transpose,
     "DequantizeLinear": _dequantize_linear,
     "Div": _binary(_divide),
+    "Erf": _unary(_erf),
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
@@ -271,6 +290,10 @@ KERNELS: dict[str, Kernel] = {
     "Neg": _unary(np.negative),
     "Pow": lambda inputs, attributes, opset: (_same_type(_need(inputs, 0), _need(inputs, 0) ** _need(inputs, 1)),),
     "QuantizeLinear": _quantize_linear,
+    "ReduceMax": _reduction(np.max),
+    "ReduceMean": _reduction(np.mean),
+    "ReduceMin": _reduction(np.min),
+    "ReduceSum": _reduction(np.sum),
     "Relu": _unary(lambda x: np.maximum(x, 0)),
     "Reshape": _reshape,
     "Shape": _shape,

@@ -193,8 +193,7 @@ class Facts:
         by_input: dict[str, Mask] = {}
         for there, pairs in self.ties_at(node, slot):
             if there[0] in node.input:
-                some = np.zeros(len(self.slots[slot]), int)
-                np.add.at(some, pairs[:, 0], ~self.zero[there][pairs[:, 1]])
+                some = np.bincount(pairs[~self.zero[there][pairs[:, 1]], 0], minlength=len(self.slots[slot]))
                 reached = np.isin(np.arange(len(some)), pairs[:, 0])
                 before = by_input.get(there[0], np.zeros_like(reached))  # Concat may read a tensor twice
                 by_input[there[0]] = before | ((some == 0) & reached)
