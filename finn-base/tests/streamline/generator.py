@@ -90,8 +90,8 @@ def matmul(b: Builder) -> Tensor:
         transposed = c.integer(0, 1)
         w = b.weights((outputs, size) if transposed else (size, outputs), axis=1 - transposed)
         more = bias(b, outputs)
-        alpha, beta = c.of([(1.0, 1.0), (0.5, 2.0)])
-        return offset(b.add("Gemm", t, w, *more, kind="sum", transB=transposed, alpha=alpha, beta=beta))
+        attributes = c.of([{}, {"alpha": 0.5, "beta": 2.0}]) | ({"transB": 1} if transposed else {})
+        return offset(b.add("Gemm", t, w, *more, kind="sum", **attributes))
     if c.integer(0, 3) == 3:
         w = b.add("Transpose", b.weights((outputs, size), axis=0), perm=[1, 0])
     else:
@@ -109,7 +109,7 @@ def matmul_of_two(b: Builder) -> Tensor:
     k = b.pick("q", where=lambda t: t.rank == q.rank and t.shape[:-2] == q.shape[:-2] and t.shape[-1] == q.shape[-1])
     axes = [*range(q.rank - 2), q.rank - 1, q.rank - 2]
     doubt = "the scale varies between the terms of the sum" if q.varied or k.varied else ""
-    return offset(b.add("MatMul", q, b.add("Transpose", k, perm=axes), kind="sum", doubt=doubt or uneven(q, k)))
+    return offset(b.add("MatMul", q, transposed(b, k, axes), kind="sum", doubt=doubt or uneven(q, k)))
 
 
 def strangers(*tensors: Tensor) -> str:
@@ -234,17 +234,18 @@ def average_and_trunc(b: Builder) -> Tensor:
     """As Brevitas exports its TruncAvgPool2d."""
     c, t = b.c, b.pick("q", "sum", "float", ranks=(4,), where=lambda t: min(t.shape[2:]) > 1)
     k, bits, scale = c.of([2, min(3, *t.shape[2:])]), c.integer(2, 6), 2.0 ** -c.integer(0, 3)
-    signed = c.integer(0, 1)
-    q = b.add("Quant", t, scale, 0.0, float(bits), kind="q", signed=signed, narrow=0, rounding_mode="ROUND")
+    signed, zero = c.integer(0, 1), c.of([0.0, 0.0, 1.0, -2.0])
+    q = b.add("Quant", t, scale, zero, float(bits), kind="q", signed=signed, narrow=0, rounding_mode="ROUND")
     y = b.add("AveragePool", q, kernel_shape=[k, k], strides=[k, k], kind="sum")
     mode = c.of(["FLOOR", "FLOOR", "ROUND", "CEIL"])
     more = int(np.ceil(np.log2(k * k)))
     if b.trunc_version == 1:
         y = b.add("Mul", y, float(k * k), kind="sum")
-        return b.add("Trunc", y, scale, 0.0, float(bits + more), float(bits), kind="q", rounding_mode=mode)
+        zero = c.of([0.0, 0.0, 1.0, -2.0])
+        return b.add("Trunc", y, scale, zero, float(bits + more), float(bits), kind="q", rounding_mode=mode)
     return b.add(
-        "Trunc", y, scale / (k * k), 0.0, float(bits + more), scale, float(bits),
-        kind="q", rounding_mode=mode, signed=signed, narrow=0,
+        "Trunc", y, scale / (k * k), c.of([0.0, 0.0, 4.0]), float(bits + more), scale, float(bits),
+        kind="q", rounding_mode=mode, signed=signed, narrow=c.integer(0, 1),
     )  # fmt: skip
 
 
@@ -297,22 +298,31 @@ def reshape(b: Builder) -> Tensor:
         return b.add(kind, t, b.ints([b.c.of([0, t.shape[0]]), -1]))
     if kind == "rows" and t.rank == 4:  # (N, C, H, W) to (N, C, H * W), as attention and heads do
         return b.add("Reshape", t, b.ints([0, t.shape[1], -1]))
+    doubt = "the channels are on a strange axis" if t.varied else ""
     if kind == "Unsqueeze" and t.rank < 4:
-        return b.add(kind, t, b.ints([b.c.of([t.rank, -1, 1])]))
+        return b.add(kind, t, b.ints([b.c.of([t.rank, -1, 1])]), doubt=doubt)
     ones = [i for i in range(1, t.rank) if t.shape[i] == 1]
     if kind == "Squeeze" and ones and t.rank > 2:
-        return b.add(kind, t, b.ints([b.c.of(ones)]))
+        return b.add(kind, t, b.ints([b.c.of(ones)]), doubt=doubt)
     factor = next((f for f in (2, 3) if rest % f == 0 and rest > f), 0)
     if not factor or t.rank > 2:
         raise Rejected
-    return b.add("Reshape", t, b.ints([t.shape[0], rest // factor, factor]))
+    return b.add("Reshape", t, b.ints([t.shape[0], rest // factor, factor]), doubt=doubt)
 
 
 def transpose(b: Builder) -> Tensor:
     t = b.pick("q", "sum", "float", ranks=(3, 4))
     rest = list(range(1, t.rank))
     perm = b.c.of([[0, *rest[1:], 1], [0, rest[-1], *rest[:-1]], [0, *rest[::-1]]])
-    return b.add("Transpose", t, perm=perm)
+    return transposed(b, t, perm)
+
+
+def transposed(b: Builder, t: Tensor, perm: list[int]) -> Tensor:
+    channels = perm.index(t.rank - 1 if t.last else 1)
+    doubt = "the channels are on a strange axis" if t.varied and channels not in (1, t.rank - 1) else ""
+    y = b.add("Transpose", t, perm=perm, doubt=doubt)
+    y.last = y.varied and channels == t.rank - 1
+    return y
 
 
 def blocks(b: Builder) -> Tensor:

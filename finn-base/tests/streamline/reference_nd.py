@@ -454,6 +454,24 @@ def few_digits(x: Array) -> bool:
     return bool((np.abs(scaled) < 2.0**52).all() and (scaled == np.rint(scaled)).all())
 
 
+def rounds(op_type: str, a: Attributes, inputs: list[Array], output: Array) -> bool:
+    """Whether the order of its operations can make a difference in the last bits."""
+    if op_type == "HardSigmoid":
+        return a.get("alpha", 0.2) % 2**-8 != 0
+    if op_type == "Div":
+        return bool((np.frexp(inputs[1])[0] != np.copysign(0.5, inputs[1])).any())
+    if op_type == "AveragePool":
+        partial = any(a.get("pads") or [0]) and not a.get("count_include_pad") and max(a["kernel_shape"]) > 2
+        return partial or not is_power(int(np.prod(a["kernel_shape"])))
+    if op_type in {"GlobalAveragePool", "ReduceMean"}:
+        return not is_power(inputs[0].size // output.size)
+    return op_type in INEXACT
+
+
+def is_power(n: int) -> bool:
+    return n & (n - 1) == 0
+
+
 def run_node(node: NodeProto, opset: int, inputs: list[Array], inexact: bool) -> tuple[tuple[Array, ...], bool]:
     """The outputs in float64, and whether they are inexact. `inexact` : some input is."""
     table = LAST if node.domain.endswith("channels_last") else EXACT
@@ -467,28 +485,27 @@ def run_node(node: NodeProto, opset: int, inputs: list[Array], inexact: bool) ->
     outputs = compute(*inputs)
     if node.op_type in QUANTIZERS and inexact:
         for part in (-1e-6, 1e-6):  # floats on the host are float32
-            near = inputs[0] * (1 + part) + np.where(inputs[0] == 0, 0.0, part)
+            near = inputs[0] * (1 + part) + part
             if (compute(near, *inputs[1:])[0] != outputs[0]).any():
                 raise Tie(node.name)
     if node.op_type in QUANTIZERS or not all(np.isfinite(o).all() for o in outputs):
         return outputs, False
-    dyadic = node.op_type == "HardSigmoid" and attributes.get("alpha", 0.2) % 2**-8 == 0
-    rough = node.op_type in INEXACT and not dyadic
-    return outputs, inexact or rough or not all(map(few_digits, outputs))
+    rough = inexact or rounds(node.op_type, attributes, inputs, outputs[0])
+    return outputs, rough or not all(map(few_digits, outputs))
 
 
 def execute(model: ModelProto, inputs: dict[str, Array], inexact: set[str] | None = None) -> dict[str, Array]:
-    """All tensors of the model. Names of those that are not exact are added to `inexact`. Raises Tie."""
-    inexact = set() if inexact is None else inexact
+    """All tensors of the model. With `inexact`, names of those that are not exact are added to it; raises Tie."""
     opsets = {o.domain: o.version for o in model.opset_import}
     tensors: dict[str, Array] = {t.name: numpy_helper.to_array(t).astype(np.float64) for t in model.graph.initializer}
     tensors |= {name: np.asarray(x, np.float64) for name, x in inputs.items()}
     for node in model.graph.node:
         values = [tensors[name] if name else None for name in node.input]
-        tainted = bool(inexact.intersection(node.input))
+        tainted = inexact is not None and bool(inexact.intersection(node.input))
         outputs, rough = run_node(node, opsets.get(node.domain, 1), values, tainted)
         for i, (name, value) in enumerate(zip(node.output, outputs, strict=False)):
             if name:
                 tensors[name] = value
-                inexact.update([name] if rough and INDICES.get(node.op_type) != i else [])
+                if inexact is not None and rough and INDICES.get(node.op_type) != i:
+                    inexact.add(name)
     return tensors

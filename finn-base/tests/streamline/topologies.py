@@ -124,6 +124,21 @@ def gemm(b: Builder) -> Tensor:
     return end(b, b.add("Gemm", t, constant(b, 4, 6), b.dyadic(4), transB=1, alpha=0.5, beta=2.0, kind="sum"))
 
 
+def groups_of_scales(b: Builder) -> Tensor:
+    return end(b, conv(b, image(b, scale=SCALES), 4, group=2))
+
+
+def clipped_sum(b: Builder) -> Tensor:
+    """No quantizer between two layers, only functions that keep the grid."""
+    y = b.add("Add", dense(b, features(b)), np.float32([0.5, -1, 0.25, 0]))
+    return end(b, dense(b, b.add("Relu", y)), scale=4.0)
+
+
+def other_axis(b: Builder) -> Tensor:
+    y = b.add("Softmax", conv(b, signal(b)), axis=-1)
+    return b.add("ArgMax", y, axis=1)
+
+
 def zero_point_and_padding(b: Builder) -> Tensor:
     return end(b, conv(b, image(b, signed=0, zero_point=3.0), pads=[1, 0, 1, 2]))
 
@@ -447,6 +462,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature(LAYERS, "`Conv`, 1-D", linear(lambda b: conv(b, signal(b), pads=[1, 1])), "as 2-D"),
     Feature(LAYERS, "`Conv`, depthwise", linear(lambda b: conv(b, image(b), group=4)), "yes"),
     Feature(LAYERS, "`Conv`, grouped", linear(lambda b: conv(b, image(b), 6, group=2)), "depthwise only"),
+    Feature(LAYERS, "`Conv`, grouped, one scale per channel of its input", groups_of_scales, "no"),
+    Feature(LAYERS, "`Relu` and bias between two layers, without a quantizer", clipped_sum, "no"),
     Feature(LAYERS, "`Conv`, dilated", linear(lambda b: conv(b, image(b), dilations=[2, 1])), "partly (issue 860)"),
     Feature(LAYERS, "`Conv`, unequal padding", linear(lambda b: conv(b, image(b), pads=[2, 0, 1, 1])), "yes"),
     Feature(LAYERS, "`Conv` with auto_pad", linear(lambda b: conv(b, image(b), auto_pad="SAME_UPPER")), "-"),
@@ -524,6 +541,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(ENDS, "`TopK` behind scale and bias", select("TopK"), "yes"),
     Feature(ENDS, "`ArgMax`", select("ArgMax"), "as `TopK`"),
     Feature(ENDS, "Softmax and `ArgMax`", select("Softmax"), "no"),
+    Feature(ENDS, "Softmax and `ArgMax` along another axis", other_axis, "no", HOST, ("Softmax", "no integer form")),
     Feature(
         ENDS,
         "an operator without integer form in the middle",
