@@ -59,6 +59,7 @@ def _times_constant(x: Interval, weights: Array) -> Interval:
 
 def _dot(bounds: Array, weights: Array, limit: float) -> Array:
     """bounds @ weights; `limit` where an infinite bound has a weight other than 0."""
+    bounds = np.ascontiguousarray(bounds)  # BLAS takes no array that only looks expanded
     finite = np.isfinite(bounds)
     if finite.all():
         return np.asarray(bounds @ weights)
