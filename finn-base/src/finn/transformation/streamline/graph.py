@@ -226,13 +226,14 @@ class IntegerGraph:
         graph.input.extend(inputs)
         graph.quantization_annotation.extend(annotations)
         graph.node.extend(_named(self.nodes))
-        for name, datatype in self.formats.items():
-            model.set_tensor_datatype(name, datatype)
-        read = {i for n in self.nodes for i in reads(n)}
-        for name in sorted(read & self.constants.keys()):
-            array = self.constants.pop(name)
-            model.set_initializer(name, array.astype(container) if name in self.datatypes else array)
-        self._annotate(model, container)
+        with model.trusted_index():
+            for name, datatype in self.formats.items():
+                model.set_tensor_datatype(name, datatype)
+            read = {i for n in self.nodes for i in reads(n)}
+            for name in sorted(read & self.constants.keys()):
+                array = self.constants.pop(name)
+                model.set_initializer(name, array.astype(container) if name in self.datatypes else array)
+            self._annotate(model, container)
 
     def _follow_renames(self) -> None:
         """Let nodes that were added after a tensor became a graph output read it under its new name."""

@@ -45,14 +45,16 @@ def sum_of_products(bounds: Range, weights: IntArray, group: int) -> tuple[Range
     Output channel o belongs to group o // (O / group); every element of its window lies in the bounds of its channel.
     """
     out, _, width = weights.shape
-    rises = np.maximum(weights, 0).sum(1, dtype=np.int64)
-    falls = np.minimum(weights, 0).sum(1, dtype=np.int64)
-    low, high = per_channel(bounds, width * group)
-    groups = np.arange(out) // (out // group)
-    low, high = low.reshape(group, width)[groups], high.reshape(group, width)[groups]
+    low, high = (b.reshape(group, 1, width) for b in per_channel(bounds, width * group))
     reach = np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
-    magnitude = (reach * (rises - falls).astype(np.float64)).sum(1)
-    result = simplified((low * rises + high * falls).sum(1), (high * rises + low * falls).sum(1))
+    rises = np.maximum(weights, 0).sum(1, dtype=np.int64).reshape(group, -1, width)
+    falls = np.minimum(weights, 0).sum(1, dtype=np.int64).reshape(group, -1, width)
+
+    def dot(a: Array, b: Array) -> Array:
+        return np.asarray(np.einsum("gow,gow->go", a, np.broadcast_to(b, a.shape)).reshape(out))
+
+    magnitude = dot(rises, reach) - dot(falls, reach)
+    result = simplified(dot(rises, low) + dot(falls, high), dot(rises, high) + dot(falls, low))
     return result, float(magnitude.max(initial=0.0))
 
 
