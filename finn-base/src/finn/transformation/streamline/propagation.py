@@ -158,11 +158,12 @@ class Propagation:
             raise Silent
         if not isinstance(value, Constant | QuantizedConstant):
             raise Refused(f"its {role} is not constant", f"make the {role} an initializer", tensor=name)
-        if value.array.dtype.kind == "f" and not np.isfinite(value.array).all():
+        array = value.array
+        if isinstance(value, Constant) and array.dtype.kind == "f" and not np.isfinite(array).all():
             raise Refused(
                 f"its {role} contains NaN or Inf", "check the training and the export", tensor=name, fatal=True
             )
-        return value.array
+        return array
 
     def activation(self, name: str) -> Scaled:
         """The value of a tensor that is not constant; a pending quantizer is emitted."""

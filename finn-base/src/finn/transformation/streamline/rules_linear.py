@@ -40,11 +40,12 @@ ZERO_PADDING = "the 0 that it pads with is not a multiple of the scale of its in
 
 def quantized_weights(p: Propagation, name: str) -> QuantizedConstant:
     """The constant weights of a layer. Refused unless they are quantized, or integer as they are."""
-    array, value = p.constant(name, "weight tensor"), p.value(name)
+    value = p.value(name)
+    if isinstance(value, QuantizedConstant) and value.integers.size:
+        return value
+    array = p.constant(name, "weight tensor")
     if 0 in array.shape:
         raise Refused(f"its weights have shape {array.shape}, without elements", "use real weights", tensor=name)
-    if isinstance(value, QuantizedConstant):
-        return value
     if (array != np.rint(array)).any():
         raise Refused("its weights are not quantized", "put a Quant node on the weights", tensor=name)
     return QuantizedConstant(narrow(array.astype(np.int64)), np.ones((1,) * array.ndim))
