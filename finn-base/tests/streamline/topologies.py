@@ -280,6 +280,11 @@ def mean(op_type: str, **attributes: Any) -> Callable[[Builder], Tensor]:
     return build
 
 
+def reduce_sum(b: Builder) -> Tensor:
+    y = b.add("ReduceSum", conv(b, image(b), bias=True), b.ints([2, 3]), keepdims=0, kind="sum")
+    return end(b, dense(b, y), scale=16.0)
+
+
 def flatten(b: Builder) -> Tensor:
     return end(b, dense(b, b.add("Flatten", q(b, conv(b, image(b))))))
 
@@ -513,6 +518,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(SHAPES, "`GlobalAveragePool`", mean("GlobalAveragePool"), "yes"),
     Feature(SHAPES, "`ReduceMean` over the image", mean("ReduceMean", axes=[2, 3], keepdims=0), "no"),
+    Feature(SHAPES, "`ReduceSum` over the image", reduce_sum, "no"),
     Feature(SHAPES, "`Flatten` between image and features", flatten, "yes"),
     Feature(SHAPES, "`Reshape`, `Transpose`, `Squeeze`, `Unsqueeze`", shapes(*MOVED), "one scale per tensor"),
     Feature(SHAPES, "`Pad` with 0", pad("constant"), "as attribute of `Conv` only"),
