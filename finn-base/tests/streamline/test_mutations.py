@@ -110,7 +110,7 @@ WRONG: tuple[tuple[ModuleType, str, str, str], ...] = (
     (quantizers, "quant", "(shift - zero_point", "(shift + zero_point"),
     (quantizers, "_code_of_bipolar", ">= 0", "> 0"),
     (layers, "widened", "np.minimum(bounds.low, value)", "bounds.low"),
-    (layers, "sum_of_products", "high * rises + low * falls", "high * rises"),
+    (layers, "sum_of_products", "dot(rises, high) + dot(falls, low)", "dot(rises, high)"),
     (rules_quant, "_truncation", "bias = -zero", "bias = zero"),
     (rules_select, "_same_order", "axis % rank == selected % rank and", ""),
     (values, "aligned", "np.rint(flat / (least / part))", "np.rint(flat / least)"),
