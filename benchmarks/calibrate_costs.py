@@ -16,7 +16,11 @@ import numpy as np
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow.graph import make_model
 from finn.dataflow.layer import IntArray, Layer, Resources
-from finn.dataflow.layers import MVAU, LabelSelect, StreamingDataWidthConverter, StreamingFIFO, Thresholding
+from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.thresholding import Thresholding
+from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.rtl import stitch
 from finn.synth import synthesize
 

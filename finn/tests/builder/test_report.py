@@ -8,7 +8,9 @@ import pytest
 
 from finn.core.datatype import DataType
 from finn.dataflow.layer import Layer, Stream
-from finn.dataflow.layers import MVAU, LabelSelect, StreamingFIFO
+from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.mvau import MVAU
 from finn.report import estimates, summary
 from finn.report.simulation import Accuracy, rtlsim_performance
 from finn.report.synthesis import ooc_synth_and_timing, post_synth_resources

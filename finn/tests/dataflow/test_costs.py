@@ -11,7 +11,10 @@ import pytest
 from finn.core.datatype import DataType
 from finn.dataflow.cost import bram18, fabric
 from finn.dataflow.layer import Layer, Resources
-from finn.dataflow.layers import MVAU, LabelSelect, StreamingFIFO, Thresholding
+from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.thresholding import Thresholding
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 from calibrate_costs import LAYERS, PARTS, mvau, synthesized, thresholding

@@ -20,7 +20,10 @@ from finn.dataflow.fifo import (
 )
 from finn.dataflow.folding import apply_config
 from finn.dataflow.graph import instances, layers, make_model
-from finn.dataflow.layers import MVAU, LabelSelect, StreamingFIFO, Thresholding
+from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.thresholding import Thresholding
 from finn.rtl import Simulator, stitch
 
 UINT2, INT4 = DataType["UINT2"], DataType["INT4"]
@@ -40,7 +43,7 @@ def run(model: ModelWrapper, frames: int = 24) -> Measurement:
     x = np.random.default_rng(0).integers(0, 4, (frames, 8))
     y = x
     for layer in layers(model).values():
-        y = layer.execute(y)
+        (y,) = layer.results(y)
     with Simulator(stitch(model)) as simulator:
         result = simulator.run(x)
     np.testing.assert_array_equal(result.outputs[0], y)

@@ -17,7 +17,9 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.folding import Folding, apply_config, extract_config, set_folding, target_cycles
 from finn.dataflow.graph import layers, make_model
 from finn.dataflow.layer import Layer, divisors
-from finn.dataflow.layers import MVAU, LabelSelect, Thresholding
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.thresholding import Thresholding
 
 INT2, INT4 = DataType["INT2"], DataType["INT4"]
 NO_LIMIT = 1 << 20

@@ -12,7 +12,11 @@ from finn.core.datatype import DataType
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DataflowError, instances, layer_of, make_model, set_layer
 from finn.dataflow.layer import Layer, LayerError
-from finn.dataflow.layers import MVAU, LabelSelect, StreamingDataWidthConverter, StreamingFIFO, Thresholding
+from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.thresholding import Thresholding
+from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 
 INT2, INT4, UINT2, BIPOLAR = (DataType[name] for name in ("INT2", "INT4", "UINT2", "BIPOLAR"))
 W = np.ones((8, 6), np.int64)

@@ -13,7 +13,7 @@ from finn.core.datatype import DataType
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.dataflow.graph import DataflowError, instances, layers
-from finn.dataflow.layers import LabelSelect
+from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.lowering import FUSED, SINGLE, lower
 from finn.transformation.proof import prove
 from finn.transformation.rewrite import Rule

@@ -52,7 +52,7 @@ def split(model: ModelWrapper) -> Partition:
 
 def accelerator(cut: Partition, x: np.ndarray) -> np.ndarray:
     for layer in layers(cut.dataflow).values():
-        x = layer.execute(x)
+        (x,) = layer.results(x)
     return x
 
 

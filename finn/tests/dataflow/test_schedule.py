@@ -1,32 +1,112 @@
-"""Schedules by hand: what `departures` says about late, early and bursty input."""
+"""Schedules by hand: waiting for input, for room in the output, and for each other."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from finn.core.datatype import DataType
 from finn.dataflow.analysis import dataflow_performance, exp_cycles_per_layer, latency_cycles, op_and_param_counts
-from finn.dataflow.graph import make_model
-from finn.dataflow.layer import Schedule
-from finn.dataflow.layers import MVAU, LabelSelect, Thresholding
+from finn.dataflow.graph import DataflowError, Instance, make_model
+from finn.dataflow.layer import Layer, Reads, Resources, Rtl, Schedule, Stream, Writes
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.thresholding import Thresholding
+from finn.dataflow.timing import simulate
 
 INT4, INT2 = DataType["INT4"], DataType["INT2"]
 
 
-@pytest.mark.parametrize(
-    ("arrivals", "departures"),
-    [
-        ([0, 1], [5, 7]),  # step 1 needs beat 1, result 0 comes from step 1
-        ([10, 11], [15, 17]),
-        ([0, 6], [10, 12]),  # waits for the second beat, then goes on without a pause
-        ([6, 6], [11, 13]),  # the first one is late, the second is already there
-    ],
-)
-def test_departures(arrivals: list[int], departures: list[int]) -> None:
-    """Four steps read beats 0 and 1 in the first two and write after the second and the fourth, 3 cycles later."""
-    schedule = Schedule(4, np.array([0, 1]), np.array([1, 3]), read_delay=1, write_delay=3)
-    assert schedule.departures(np.array(arrivals)).tolist() == departures
+@dataclass(frozen=True, eq=False)
+class Steps(Layer):
+    """A layer that is only a schedule: beats of one bit."""
+
+    plan: Schedule
+
+    def _stream(self, steps: np.ndarray) -> tuple[Stream, ...]:
+        return (Stream((1, len(steps) * self.plan.periods), DataType["BINARY"]),)
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return self._stream(self.plan.reads[0].steps)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return self._stream(self.plan.writes[0].steps)
+
+    def schedule(self) -> Schedule:
+        return self.plan
+
+    def execute(self, *inputs: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def resources(self, part: str | None = None) -> Resources:
+        return Resources()
+
+    def rtl(self) -> Rtl:
+        raise NotImplementedError
+
+
+def left(*plans: Schedule, frames: int = 1) -> list[int]:
+    """The cycles in which beats leave a chain of layers with these schedules."""
+    chain = [Instance(f"n{k}", Steps(p), (f"t{k}",), (f"t{k + 1}",)) for k, p in enumerate(plans)]
+    return simulate(chain, frames).passed[f"t{len(plans)}"].reshape(-1).tolist()
+
+
+def test_steps_wait_for_their_beats() -> None:
+    """Four steps need beats 0 and 1 in the first two and write in the second and the fourth, 3 cycles later."""
+    writes = Writes(np.array([1, 3]), 3, depth=8)
+    assert left(Schedule(4, (Reads(np.array([0, 1])),), (writes,))) == [4, 6]
+    held = Reads(np.array([0, 1]), depth=2, delay=2)
+    assert left(Schedule(4, (held,), (writes,))) == [6, 8]
+    assert left(Schedule(4, (held,), (writes,)), frames=3) == [6, 8, 10, 12, 14, 16]
+
+
+def test_a_full_output_stops_the_steps_and_a_full_input_the_producer() -> None:
+    """The reader uses a beat in every fifth step; the writer has two places, the reader holds one beat."""
+    beat = np.zeros(1, np.int64)
+    writer = Schedule(1, (Reads(beat),), (Writes(beat, 1, depth=2),), periods=4)
+    reader = Schedule(5, (Reads(beat, depth=1, delay=1),), (Writes(beat, 1, depth=8),), periods=4)
+    assert left(writer, reader) == [3, 8, 13, 18]
+    chain = [Instance("a", Steps(writer), ("t0",), ("t1",)), Instance("b", Steps(reader), ("t1",), ("t2",))]
+    times = simulate(chain, 1)
+    assert times.passed["t1"].tolist() == [[1, 3, 8, 13]]  # a place is free in the cycle after its beat was used
+    assert times.passed["t0"].tolist() == [[0, 1, 2, 4]]
+    assert times.latency == 19
+
+
+def test_beats_that_never_come_are_a_deadlock() -> None:
+    """A fork whose one branch holds three beats before it gives one, while the join takes from both in turn."""
+    one, beat = Writes(np.zeros(1, np.int64), 1, depth=2), np.zeros(1, np.int64)
+    fork = Schedule(1, (Reads(beat),), (one, one), periods=6)
+    block = Schedule(3, (Reads(np.arange(3)),), (Writes(np.full(3, 2), 1, depth=6),), periods=2)
+    join = Schedule(1, (Reads(beat), Reads(beat)), (one,), periods=6)
+
+    @dataclass(frozen=True, eq=False)
+    class Many(Steps):
+        @property
+        def inputs(self) -> tuple[Stream, ...]:
+            return tuple(self._stream(r.steps)[0] for r in self.plan.reads)
+
+        @property
+        def outputs(self) -> tuple[Stream, ...]:
+            return tuple(self._stream(w.steps)[0] for w in self.plan.writes)
+
+    def graph(direct: int) -> list[Instance]:
+        short = Schedule(1, (Reads(beat),), (Writes(beat, 1, depth=direct),), periods=6)
+        return [
+            Instance("fork", Many(fork), ("x",), ("a", "b")),
+            Instance("block", Steps(block), ("a",), ("c",)),
+            Instance("short", Steps(short), ("b",), ("d",)),
+            Instance("join", Many(join), ("c", "d"), ("y",)),
+        ]
+
+    assert simulate(graph(direct=1), 1).passed["y"].shape == (1, 6)  # 2 places of the fork and 1: just enough
+    with pytest.raises(DataflowError, match="deadlock"):
+        wide = Schedule(6, (Reads(np.arange(6)),), (Writes(np.full(6, 5), 1, depth=6),))
+        simulate([graph(1)[0], Instance("block", Steps(wide), ("a",), ("c",)), *graph(1)[2:]], 1)
 
 
 def mvau(simd: int, pe: int) -> MVAU:

@@ -16,7 +16,7 @@ import pytest
 
 from finn.core.datatype import DataType
 from finn.dataflow.graph import make_model
-from finn.dataflow.layers import StreamingFIFO
+from finn.dataflow.layers.fifo import StreamingFIFO
 from finn.rtl import DeadlockError, Design, RtlError, Simulator, ToolMissing, stitch, verilator
 
 FRAMES = 8
@@ -31,9 +31,9 @@ def test_cycles_and_counts(simulator: Simulator, x: np.ndarray, y: np.ndarray) -
     result = simulator.run(x)
     np.testing.assert_array_equal(result.outputs[0], y)
     assert result.interval_cycles == 9
-    assert result.first_in[0] == 0
-    assert all(np.diff(result.last_out) > 0)
-    assert result.latency_cycles == result.last_out[0] + 1
+    assert result.input.first[0] == 0
+    assert all(np.diff(result.output.last) > 0)
+    assert result.latency_cycles == result.output.last[0] + 1
     assert {name: link.beats for name, link in result.links.items()} == {
         "in0": 24, "MVAU_0_out0": 24, "StreamingFIFO_0_out0": 24, "LabelSelect_0_out0": 16, "StreamingFIFO_1_out0": 16,
     }  # fmt: skip
@@ -46,8 +46,8 @@ def test_stalls_are_random_but_repeatable(simulator: Simulator, x: np.ndarray, y
     for run in runs:
         np.testing.assert_array_equal(run.outputs[0], y)
     assert runs[0].cycles == runs[1].cycles
-    assert np.array_equal(runs[0].last_out, runs[1].last_out)
-    assert not np.array_equal(runs[0].last_out, runs[2].last_out)
+    assert np.array_equal(runs[0].output.last, runs[1].output.last)
+    assert not np.array_equal(runs[0].output.last, runs[2].output.last)
     assert runs[0].cycles > simulator.run(x).cycles
 
 

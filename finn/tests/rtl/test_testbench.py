@@ -10,7 +10,7 @@ import pytest
 
 from finn.core.datatype import DataType
 from finn.dataflow.graph import make_model
-from finn.dataflow.layers import MVAU
+from finn.dataflow.layers.mvau import MVAU
 from finn.rtl import Design, stitch, verilator, write_testbench
 from finn.rtl.verilator import compiler
 

@@ -17,8 +17,7 @@ from finn.builder.streamlining import Ends
 from finn.builder.verification import Outcome
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
-from finn.dataflow.graph import layers, make_model
-from finn.dataflow.layer import Layer
+from finn.dataflow.graph import Instance, evaluate, instances, make_model
 from finn.dataflow.partition import Partition
 from finn.report.simulation import Accuracy, rtlsim_performance
 from finn.rtl.sim import Simulator
@@ -78,9 +77,7 @@ def by_layers(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
     """Execute the layers of `model` by what they mean on integers."""
 
     def hardware(x: np.ndarray) -> np.ndarray:
-        for layer in layers(model).values():
-            x = layer.execute(x)
-        return x
+        return evaluate(model, x)[model.get_first_global_out()]
 
     return _whole(model, cfg, hardware)
 
@@ -90,15 +87,16 @@ def node_by_node(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
 
     def run(inputs: np.ndarray) -> Outcome:
         with ExitStack() as stack:
-            alone = {
-                name: (layer, stack.enter_context(Simulator(stitch(make_model([(name, layer)])))))
-                for name, layer in layers(model).items()
-            }
+            alone = [
+                (i, stack.enter_context(Simulator(stitch(make_model([(i.name, i.layer)]))))) for i in instances(model)
+            ]
 
             def hardware(x: np.ndarray) -> np.ndarray:
-                for name, (layer, simulator) in alone.items():
-                    x = _same(name, layer, x, simulator.run(x).outputs[0])
-                return x
+                values = {model.get_first_global_in(): x}
+                for i, simulator in alone:
+                    given = [values[t] for t in i.inputs]
+                    values |= zip(i.outputs, _same(i, given, simulator.run(*given).outputs), strict=True)
+                return values[model.get_first_global_out()]
 
             return _whole(model, cfg, hardware)(inputs)
 
@@ -148,10 +146,7 @@ def accuracy(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mapping[str, int 
 def write_testbench(design: Design, model: ModelWrapper, directory: Path) -> None:
     """Write a self-checking testbench with random frames and what the layers mean for them."""
     x = random_frames(design, TESTBENCH_FRAMES)
-    y = x
-    for layer in layers(model).values():
-        y = layer.execute(y)
-    write_files(design, directory, x, y)
+    write_files(design, directory, x, evaluate(model, x)[model.get_first_global_out()])
 
 
 def _whole(model: ModelWrapper, cfg: DataflowBuildConfig, hardware: Callable[[np.ndarray], np.ndarray]) -> Run:
@@ -173,16 +168,16 @@ def _sample(model: ModelWrapper, x: np.ndarray) -> np.ndarray:
     return x[np.newaxis].astype(helper.tensor_dtype_to_np_dtype(kind))
 
 
-def _same(name: str, layer: Layer, x: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    meant = layer.execute(x)
-    if not np.array_equal(meant.reshape(-1), outputs.reshape(-1)):
-        wrong = int(np.sum(meant.reshape(-1) != outputs.reshape(-1)))
-        raise VerificationError(
-            f"the RTL of {name} differs from its meaning in {wrong} of {meant.size} values",
-            where=f"node {name}: {type(layer).__name__} {layer.config()}",
-            why="the SystemVerilog module or its parameters are wrong",
-            remedy="report it with the intermediate models; another folding of this layer may work",
-        )
+def _same(i: Instance, given: list[np.ndarray], outputs: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    for meant, found in zip(i.layer.results(*given), outputs, strict=True):
+        if not np.array_equal(meant.reshape(-1), found.reshape(-1)):
+            wrong = int(np.sum(meant.reshape(-1) != found.reshape(-1)))
+            raise VerificationError(
+                f"the RTL of {i.name} differs from its meaning in {wrong} of {meant.size} values",
+                where=f"node {i.name}: {type(i.layer).__name__} {i.layer.config()}",
+                why="the SystemVerilog module or its parameters are wrong",
+                remedy="report it with the intermediate models; another folding of this layer may work",
+            )
     return outputs
 
 

@@ -12,7 +12,7 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.custom_op.base import Attribute, AttributeDef, CustomOp
 from finn.dataflow.graph import layer_of
-from finn.dataflow.layer import Layer
+from finn.dataflow.layer import Layer, Stream
 from finn.dataflow.layers import LAYERS
 
 EXACT_FLOAT32 = 1 << 24
@@ -44,17 +44,18 @@ class LayerOp(CustomOp):
         constants = {i: context[i] for i in self.onnx_node.input if i in names}
         layer = self.layer(constants)
         streams = [context[i] for i in self.onnx_node.input if i not in names]
-        result = layer.execute(*(np.asarray(x).astype(np.int64) for x in streams))
-        context[self.onnx_node.output[0]] = result.astype(_container(graph, self.onnx_node.output[0], layer))
+        results = layer.results(*(np.asarray(x).astype(np.int64) for x in streams))
+        for name, stream, result in zip(self.onnx_node.output, layer.outputs, results, strict=True):
+            context[name] = result.astype(_container(graph, name, stream))
 
 
-def _container(graph: GraphProto, name: str, layer: Layer) -> np.dtype[np.generic]:
+def _container(graph: GraphProto, name: str, stream: Stream) -> np.dtype[np.generic]:
     """The integer type that the graph declares for a tensor, as for indices; else a float type that is exact."""
     declared = (v.type.tensor_type.elem_type for v in (*graph.output, *graph.value_info) if v.name == name)
     kind = np.dtype(helper.tensor_dtype_to_np_dtype(next(declared, TensorProto.FLOAT) or TensorProto.FLOAT))
     if kind.kind in "iu":
         return kind
-    largest = max(abs(layer.outputs[0].dtype.min()), abs(layer.outputs[0].dtype.max()))
+    largest = max(abs(stream.dtype.min()), abs(stream.dtype.max()))
     return np.dtype(np.float32 if largest <= EXACT_FLOAT32 else np.float64)
 
 

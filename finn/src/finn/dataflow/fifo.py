@@ -11,7 +11,8 @@ from onnx import helper
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DOMAIN, Instance, attributes, instances
 from finn.dataflow.layer import Layer, Stream
-from finn.dataflow.layers import StreamingDataWidthConverter, StreamingFIFO
+from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 
 Edge = tuple[str, str]
 """The names of the producing and the consuming layer."""

@@ -6,7 +6,7 @@ initializers, in the order of the fields, after the stream inputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, get_type_hints
@@ -98,6 +98,14 @@ def _instance(model: ModelWrapper, node: NodeProto) -> Instance:
     return Instance(node.name, layer_of(node, constants), streams, tuple(node.output))
 
 
+def evaluate(model: ModelWrapper, *inputs: IntArray) -> dict[str, IntArray]:
+    """Tensor name -> what it holds if the layers get these frames (N, …), one array per input of the graph."""
+    values = dict(zip((t.name for t in model.graph.input), inputs, strict=True))
+    for i in instances(model):
+        values |= zip(i.outputs, i.layer.results(*(values[t] for t in i.inputs)), strict=True)
+    return values
+
+
 def layers(model: ModelWrapper) -> dict[str, Layer]:
     """Node name -> layer, of all layers in `model`, in topological order; other nodes are passed over."""
     return {n.name: _instance(model, n).layer for n in model.graph.node if n.domain == DOMAIN}
@@ -113,20 +121,33 @@ def set_layer(model: ModelWrapper, name: str, layer: Layer) -> None:
 
 
 def make_model(chain: list[tuple[str, Layer]]) -> ModelWrapper:
-    """A graph of layers one after the other: the smallest design around one layer."""
+    """A graph of layers one after the other; a lone layer may have several inputs and outputs."""
+    borders = [*(layer.inputs for _, layer in chain), chain[-1][1].outputs]
+    tensors = [
+        tuple(f"t{k}" if len(streams) == 1 else f"t{k}_{n}" for n in range(len(streams)))
+        for k, streams in enumerate(borders)
+    ]
+    return make_graph([Instance(name, layer, tensors[k], tensors[k + 1]) for k, (name, layer) in enumerate(chain)])
+
+
+def make_graph(placed: Sequence[Instance]) -> ModelWrapper:
+    """The graph of these layers, given in topological order.
+
+    Its inputs are the tensors that none of them produces, its outputs those that none reads.
+    """
     nodes: list[NodeProto] = []
     values: dict[str, Stream] = {}
     constants: dict[str, IntArray] = {}
-    for k, (name, layer) in enumerate(chain):
-        names = {f"{name}_{field}": array for field, array in arrays(layer).items()}
-        node = helper.make_node(
-            type(layer).__name__, [f"t{k}", *names], [f"t{k + 1}"], name, domain=DOMAIN, **attributes(layer)
-        )
-        nodes.append(node)
-        constants |= names
-        values |= {f"t{k}": layer.inputs[0], f"t{k + 1}": layer.outputs[0]}
+    for name, layer, inputs, outputs in ((i.name, i.layer, i.inputs, i.outputs) for i in placed):
+        held = {f"{name}_{field}": array for field, array in arrays(layer).items()}
+        kind = type(layer).__name__
+        nodes.append(helper.make_node(kind, [*inputs, *held], outputs, name, domain=DOMAIN, **attributes(layer)))
+        constants |= held
+        values |= dict(zip((*inputs, *outputs), (*layer.inputs, *layer.outputs), strict=True))
     infos = {n: helper.make_tensor_value_info(n, 1, s.shape) for n, s in values.items()}
-    graph = helper.make_graph(nodes, "dataflow", [infos["t0"]], [infos[f"t{len(chain)}"]])
+    made, read = {t for i in placed for t in i.outputs}, {t for i in placed for t in i.inputs}
+    sources, sinks = ([infos[t] for t in values if t not in other] for other in (made, read))
+    graph = helper.make_graph(nodes, "dataflow", sources, sinks)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)]
     model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=10))
     for name, stream in values.items():

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
 from math import prod
 from typing import Any, ClassVar, TypeVar
 
@@ -29,14 +28,28 @@ class LayerError(FinnError):
 
 @dataclass(frozen=True)
 class Stream:
-    """A tensor sent beat by beat in C order; each beat carries `lanes` neighbours of the last axis.
+    """A tensor sent beat by beat; each beat carries `lanes` elements of the last axis.
 
     Lane 0 is in the least significant bits; a value is two's complement, or one bit (-1 as 0) if bipolar.
+    Beats go in C order, unless window > 1: then the last axis is `window` positions of a kernel by channels (as Im2Col
+    makes it, channels innermost), and all positions of a few channels are sent before those of the next, as depthwise
+    layers want them: (..., channels / c, window / taps) beats of (taps, c) lanes, c being lanes / taps.
     """
 
     shape: tuple[int, ...]
     dtype: BaseDataType
     lanes: int = 1
+    window: int = 1
+    taps: int = 1
+
+    def __post_init__(self) -> None:
+        last = self.shape[-1]
+        if last % self.lanes or last % self.window or self.lanes % self.taps or self.window % self.taps:
+            raise LayerError(
+                f"a stream of {self.lanes} lanes ({self.taps} of {self.window} positions) for the shape {self.shape}",
+                why="each beat has to hold the same part of the last axis",
+                remedy="use a folding that divides it",
+            )
 
     @property
     def folded_shape(self) -> tuple[int, ...]:
@@ -57,6 +70,32 @@ class Stream:
     def padded_width(self) -> int:
         """Bits per beat on an AXI4-Stream, which counts whole bytes."""
         return -(-self.width // 8) * 8
+
+    @property
+    def order(self) -> tuple[int, int] | None:
+        """(positions, channels of a beat) if elements go depthwise, None if they go in C order."""
+        channels = self.lanes // self.taps
+        return None if self.window == 1 or channels * self.window == self.shape[-1] else (self.window, channels)
+
+    def converts_to(self, other: Stream) -> bool:
+        """Whether the same elements come in the same order, so that a width converter can connect both."""
+        return (self.shape, self.dtype, self.order) == (other.shape, other.dtype, other.order)
+
+    def to_beats(self, values: IntArray) -> IntArray:
+        """Frames in C order, of any leading shape -> (beats, lanes)."""
+        if self.order is None:
+            return values.reshape(-1, self.lanes)
+        positions, c = self.order
+        folds = values.reshape(-1, positions // self.taps, self.taps, self.shape[-1] // positions // c, c)
+        return np.asarray(folds.transpose(0, 3, 1, 2, 4).reshape(-1, self.lanes))
+
+    def from_beats(self, beats: IntArray) -> IntArray:
+        """The inverse of `to_beats`, as one axis."""
+        if self.order is None:
+            return beats.reshape(-1)
+        positions, c = self.order
+        folds = beats.reshape(-1, self.shape[-1] // positions // c, positions // self.taps, self.taps, c)
+        return np.asarray(folds.transpose(0, 2, 3, 1, 4).reshape(-1))
 
 
 @dataclass(frozen=True)
@@ -93,6 +132,8 @@ class Resources:
 class Rtl:
     """An instance of a module of the SystemVerilog library.
 
+    Its ports are clk_i, rst_ni, and per side {in,out}_{data,valid,ready}_{i,o}. Several streams on a side share them:
+    the data of stream k stand above those of stream k - 1, valid and ready have a bit for each.
     parameters : by name; a string is passed as a string.
     memories : lines of hexadecimal words by file name suffix; the module gets the common stem as its parameter `File`.
     """
@@ -103,29 +144,51 @@ class Rtl:
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """When, in the layer's own steps, one frame is read and written.
+class Reads:
+    """When beats of one input are needed, in steps of a period.
 
-    A layer does one step per cycle and needs `steps` of them per frame; it waits in front of a step whose input has not
-    come. reads[i] is the step that needs input beat i, writes[j] the step whose result is output beat j. A beat can be
-    used `read_delay` cycles after it was accepted, and leaves `write_delay` cycles after the step that makes it.
+    steps : ascending; of each beat, the first step that needs it or a later one. The length of the period stands for the
+    first step of the next one.
+    depth : 0 if that step takes the beat from the stream; else the beats that the layer holds, and a beat can be used
+    `delay` cycles after it was accepted.
+    frees : if it holds beats, the last step that needs this or an earlier one; its place can be filled in the next
+    cycle. By default the step that needs it first.
+    """
+
+    steps: IntArray
+    depth: int = 0
+    delay: int = 0
+    frees: IntArray | None = None
+
+
+@dataclass(frozen=True)
+class Writes:
+    """When beats of one output are made, in steps of a period.
+
+    steps : ascending; of each beat, the step that makes it; it is offered `delay` cycles later, or when those before it
+    have been taken.
+    depth : the beats that can be on the way or wait; the step `claims` (by default the one that makes the beat) waits
+    for a place, which can be claimed again in the cycle after its beat was taken.
+    """
+
+    steps: IntArray
+    delay: int
+    depth: int
+    claims: IntArray | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a layer reads and writes one frame: `periods` times the same `steps` steps.
+
+    A layer does one step per cycle; it waits in front of a step whose input has not come or whose output has no place.
+    `finn.dataflow.timing` runs the schedules of a graph.
     """
 
     steps: int
-    reads: IntArray
-    writes: IntArray
-    read_delay: int
-    write_delay: int
-
-    def departures(self, arrivals: IntArray) -> IntArray:
-        """The cycle in which each output beat is offered, if input beat i is accepted in cycle arrivals[i].
-
-        Step k happens at k + max over the beats i read up to step k of (arrivals[i] + read_delay - reads[i]).
-        """
-        slack = np.full(self.steps, np.iinfo(np.int64).min // 2, dtype=np.int64)
-        np.maximum.at(slack, self.reads, arrivals + self.read_delay - self.reads)
-        start = np.maximum.accumulate(slack)
-        return np.asarray(self.writes + start[self.writes] + self.write_delay, dtype=np.int64)
+    reads: tuple[Reads, ...]
+    writes: tuple[Writes, ...]
+    periods: int = 1
 
 
 def folding(of: str) -> Any:
@@ -227,16 +290,20 @@ class Layer(ABC):
     @property
     def cycles(self) -> int:
         """The initiation interval: clock cycles from one frame to the next at full throughput."""
-        return self.schedule().steps
-
-    @cached_property
-    def latency(self) -> int:
-        """Cycles from first input to last output beat, both counted, of a lone frame fed at one beat per cycle."""
-        return int(self.schedule().departures(np.arange(self.inputs[0].beats))[-1]) + 1
+        schedule = self.schedule()
+        return schedule.steps * schedule.periods
 
     @abstractmethod
-    def execute(self, *inputs: IntArray) -> IntArray:
-        """What the layer means: integers of the shapes of `inputs` (any batch in front) to those of `outputs`."""
+    def execute(self, *inputs: IntArray) -> IntArray | tuple[IntArray, ...]:
+        """What the layer means: integers of the shapes of `inputs`, with N frames along the first axis, to `outputs`.
+
+        A layer with several outputs returns a tuple.
+        """
+
+    def results(self, *inputs: IntArray) -> tuple[IntArray, ...]:
+        """`execute` with its outputs always as a tuple."""
+        found = self.execute(*inputs)
+        return found if isinstance(found, tuple) else (found,)
 
     @abstractmethod
     def resources(self, part: str | None = None) -> Resources:

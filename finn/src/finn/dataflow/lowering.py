@@ -14,7 +14,9 @@ from finn.core.datatype import BaseDataType, DataType
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DOMAIN, DataflowError, arrays, attributes
 from finn.dataflow.layer import IntArray, Layer, LayerError
-from finn.dataflow.layers import MVAU, LabelSelect, Thresholding
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.thresholding import Thresholding
 from finn.transformation.general import GiveUniqueNodeNames
 from finn.transformation.rewrite import Call, Const, NoMatch, Rule, TensorRef, Var, apply, match, op, require, rule
 

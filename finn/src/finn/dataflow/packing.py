@@ -43,7 +43,7 @@ def from_bits(bits: Bits, dtype: BaseDataType) -> IntArray:
 
 def pack_beats(values: IntArray, stream: Stream) -> npt.NDArray[np.uint32]:
     """Frames (N, *shape[1:]...) in C order as (beats, 32-bit words per beat), little-endian words."""
-    lanes = values.reshape(-1, stream.lanes)
+    lanes = stream.to_beats(values)
     if stream.dtype.bitwidth() in (8, 16, 32):  # whole bytes need no bits
         packed = np.ascontiguousarray(lanes.astype(f"<i{stream.dtype.bitwidth() // 8}")).view(np.uint8)
     else:
@@ -55,10 +55,10 @@ def pack_beats(values: IntArray, stream: Stream) -> npt.NDArray[np.uint32]:
 
 
 def unpack_beats(words: npt.NDArray[np.uint32], stream: Stream) -> IntArray:
-    """The inverse of `pack_beats`: (beats, words) -> (values,) in stream order."""
+    """The inverse of `pack_beats`: (beats, words) -> (values,) in C order."""
     raw = np.ascontiguousarray(words).view(np.uint8)
     bits = np.unpackbits(raw, axis=-1, count=stream.width, bitorder="little")
-    return from_bits(bits.reshape(-1, stream.lanes, stream.dtype.bitwidth()), stream.dtype).reshape(-1)
+    return stream.from_beats(from_bits(bits.reshape(-1, stream.lanes, stream.dtype.bitwidth()), stream.dtype))
 
 
 def hex_words(bits: Bits) -> list[str]:

@@ -19,6 +19,13 @@ RADIX = 3
 OPERANDS = 4
 """Cycles from the issue of a tile to its operands in `mvau`: address, memory, two registers."""
 
+MEMORY = 2
+"""Cycles from the acceptance of a beat to its use, of a layer that keeps its input in a `stream_memory`."""
+
+STREAM_REGISTER = 1
+"""Cycles of `stream_register`, which has STREAM_REGISTER_DEPTH places."""
+STREAM_REGISTER_DEPTH = 2
+
 CREDIT_FIFO = 2
 """Cycles from a push to a valid output beat of `credit_fifo`."""
 

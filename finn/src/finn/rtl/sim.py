@@ -52,35 +52,60 @@ class LinkStats:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """The cycles in which each frame's first and last beat passed some ports."""
+
+    first: IntArray
+    last: IntArray
+
+    @classmethod
+    def of(cls, ports: Sequence[Passage]) -> Passage:
+        """Through all of these ports."""
+        return cls(np.min([p.first for p in ports], axis=0), np.max([p.last for p in ports], axis=0))
+
+    @property
+    def interval(self) -> float:
+        """Mean distance of the frames' last beats once the pipeline is full (from the middle of the run on)."""
+        start = len(self.last) // 2 if len(self.last) > 2 else 0
+        frames = len(self.last) - 1 - start
+        return float(self.last[-1] - self.last[start]) / frames if frames >= 1 else float("nan")
+
+
+@dataclass(frozen=True)
 class SimResult:
     """A finished run of N frames.
 
-    outputs : one integer array (N, …) per output port. Cycles count from the first offered input beat.
-    first_in, last_in, first_out, last_out : per frame, the cycle of the first and last beat at the first port.
+    outputs : one integer array (N, …) per output port. Cycles count from the first input beat that was taken.
+    entered, left : when the frames passed each input port and each output port.
     """
 
     outputs: tuple[IntArray, ...]
     cycles: int
-    first_in: IntArray
-    last_in: IntArray
-    first_out: IntArray
-    last_out: IntArray
+    entered: tuple[Passage, ...]
+    left: tuple[Passage, ...]
     links: dict[str, LinkStats] = field(default_factory=dict)
     fifo_high_water: dict[str, int] = field(default_factory=dict)
 
     @property
+    def input(self) -> Passage:
+        """Through all input ports."""
+        return Passage.of(self.entered)
+
+    @property
+    def output(self) -> Passage:
+        """Through all output ports."""
+        return Passage.of(self.left)
+
+    @property
     def latency_cycles(self) -> int:
         """Of the first frame: from its first input beat to its last output beat, both cycles counted."""
-        return int(self.last_out[0] - self.first_in[0]) + 1
+        return int(self.output.last[0] - self.input.first[0]) + 1
 
     @property
     def interval_cycles(self) -> float:
-        """Mean distance of the frames' last beats once the pipeline is full (from the middle of the run on)."""
-        start = len(self.last_out) // 2 if len(self.last_out) > 2 else 0
-        frames = len(self.last_out) - 1 - start
-        if frames < 1:
-            return float(self.latency_cycles)
-        return float(self.last_out[-1] - self.last_out[start]) / frames
+        """Cycles from frame to frame at the outputs, see `Passage.interval`; the latency if there is one frame only."""
+        found = self.output.interval
+        return found if found == found else float(self.latency_cycles)
 
 
 class Simulator:
@@ -94,8 +119,8 @@ class Simulator:
         self.design = design
         self.trace = trace
         with ExitStack() as unfinished:
-            self._work = unfinished.enter_context(tempfile.TemporaryDirectory(prefix="finn_sim_"))
-            top = Path(self._work, f"{design.name}.sv")
+            self._folder = unfinished.enter_context(tempfile.TemporaryDirectory(prefix="finn_sim_"))
+            top = Path(self._folder, f"{design.name}.sv")
             top.write_text(design.top)
             design.write_memories(top.parent)
             model = Model(design.name, (*design.sources, top), _ports_header(design), trace, assertions)
@@ -124,13 +149,13 @@ class Simulator:
         """
         _check_probabilities(input_gaps=input_gaps, back_pressure=back_pressure)
         beats = [_checked(x, port) for x, port in zip(inputs, self.design.inputs, strict=True)]
-        frames = beats[0].shape[0] // self.design.inputs[0].stream.beats
+        frames = _frames(beats, self.design.inputs)
         if trace_file is not None:
             self._check_trace(Path(trace_file))
         ins = [_Buffer(words) for words in beats]
         outs = [_Buffer.empty(frames * p.stream.beats, p) for p in self.design.outputs]
         slowdown = (1 - input_gaps) * (1 - back_pressure)
-        idle = int((2 * max(self._longest, 1) + self._latency + 1000) / slowdown)
+        idle = int((2 * self._busy + 1000) / slowdown)
         limit = max_cycles if max_cycles is not None else 1 << 60
         handle = self._new(trace_file)
         try:
@@ -146,12 +171,9 @@ class Simulator:
         return self._result(cycles, frames, ins, outs, links, {n: peak for n, (peak, _) in fifos.items()})
 
     @property
-    def _longest(self) -> int:
-        return max(i.layer.cycles for i in self.design.instances)
-
-    @property
-    def _latency(self) -> int:
-        return sum(i.layer.latency for i in self.design.instances)
+    def _busy(self) -> int:
+        """Cycles of a frame if no two layers work at a time: nothing that moves pauses longer."""
+        return sum(i.layer.cycles for i in self.design.instances)
 
     def _check_trace(self, file: Path) -> None:
         """Raise RtlError if no waveforms can be written there; the model would end the process."""
@@ -165,9 +187,9 @@ class Simulator:
     def _new(self, trace_file: str | os.PathLike[str] | None) -> ctypes.c_void_p:
         trace = os.fsencode(Path(trace_file).absolute()) if trace_file is not None else None
         with _DIRECTORY:
-            handle = self._library.finn_sim_new(os.fsencode(self._work), trace)
+            handle = self._library.finn_sim_new(os.fsencode(self._folder), trace)
         if not handle:
-            raise RtlError(f"the simulator could not enter {self._work}", remedy="check the temporary directory")
+            raise RtlError(f"the simulator could not enter {self._folder}", remedy="check the temporary directory")
         return ctypes.c_void_p(handle)
 
     def _stats(self, handle: ctypes.c_void_p) -> tuple[dict[str, LinkStats], dict[str, tuple[int, int]]]:
@@ -222,18 +244,9 @@ class Simulator:
             unpack_beats(o.words, p.stream).reshape(_batch(frames, p.stream.shape))
             for o, p in zip(outs, self.design.outputs, strict=True)
         )
-        into, out = (b[0].cycles.reshape(frames, -1) for b in (ins, outs))
-        start = into[0, 0]
-        return SimResult(
-            outputs,
-            cycles,
-            first_in=into[:, 0] - start,
-            last_in=into[:, -1] - start,
-            first_out=out[:, 0] - start,
-            last_out=out[:, -1] - start,
-            links=links,
-            fifo_high_water=high_water,
-        )
+        start = min(b.cycles[0] for b in ins)
+        into, out = (tuple(b.passage(frames, start) for b in side) for side in (ins, outs))
+        return SimResult(outputs, cycles, into, out, links, high_water)
 
 
 @dataclass
@@ -251,9 +264,22 @@ class _Buffer:
     def empty(cls, beats: int, port: Port) -> _Buffer:
         return cls(np.zeros((beats, -(-port.stream.padded_width // 32)), np.uint32))
 
+    def passage(self, frames: int, start: int) -> Passage:
+        cycles = self.cycles.reshape(frames, -1) - start
+        return Passage(cycles[:, 0], cycles[:, -1])
+
     @property
     def stream(self) -> _Stream:
         return _Stream(_address(self.words), len(self.words), _address(self.cycles), 0)
+
+
+def _frames(beats: Sequence[npt.NDArray[np.uint32]], ports: Sequence[Port]) -> int:
+    """How many frames the inputs have. Raises RtlError if one has another number."""
+    counts = [len(words) // port.stream.beats for words, port in zip(beats, ports, strict=True)]
+    if len(set(counts)) != 1:
+        text = ", ".join(f"{n} for {p.prefix}" for n, p in zip(counts, ports, strict=True))
+        raise RtlError(f"{text}", why="each input needs the same number of frames", remedy="give equally many")
+    return counts[0]
 
 
 def _batch(frames: int, shape: Sequence[int]) -> tuple[int, ...]:

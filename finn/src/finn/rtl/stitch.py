@@ -120,16 +120,12 @@ module {{ name }} (
   ) {{ i.name }} (
       .clk_i(ap_clk),
       .rst_ni(ap_rst_n),
-{%- for port, wire in i.inputs %}
-      .{{ port }}_data_i({{ wire }}_data),
-      .{{ port }}_valid_i({{ wire }}_valid),
-      .{{ port }}_ready_o({{ wire }}_ready),
-{%- endfor %}
-{%- for port, wire in i.outputs %}
-      .{{ port }}_data_o({{ wire }}_data),
-      .{{ port }}_valid_o({{ wire }}_valid),
-      .{{ port }}_ready_i({{ wire }}_ready){{ "," if not loop.last }}
-{%- endfor %}
+      .in_data_i({{ together(i.inputs, "data") }}),
+      .in_valid_i({{ together(i.inputs, "valid") }}),
+      .in_ready_o({{ together(i.inputs, "ready") }}),
+      .out_data_o({{ together(i.outputs, "data") }}),
+      .out_valid_o({{ together(i.outputs, "valid") }}),
+      .out_ready_i({{ together(i.outputs, "ready") }})
   );
 {% endfor %}
 `ifndef SYNTHESIS
@@ -173,6 +169,7 @@ def stitch(model: ModelWrapper, name: str = "finn_design") -> Design:
         links=list(links.values()),
         wires={p.prefix: links[p.tensor].name for p in (*inputs, *outputs)},
         instances=[_render(i, links) for i in found],
+        together=_together,
     )
     return Design(
         name, top, tuple(sorted(files)), memories, inputs, outputs, tuple(links.values()), tuple(found)
@@ -206,11 +203,12 @@ def _render(instance: Instance, links: dict[str, Link]) -> dict[str, object]:
         "module": rtl.module,
         "parameters": parameters,
         "summary": f"{first.folded_shape} {first.dtype.name} -> {last.folded_shape} {last.dtype.name}",
-        "inputs": _ports("in", [links[t].name for t in instance.inputs]),
-        "outputs": _ports("out", [links[t].name for t in instance.outputs]),
+        "inputs": [links[t].name for t in instance.inputs],
+        "outputs": [links[t].name for t in instance.outputs],
     }
 
 
-def _ports(stem: str, wires: list[str]) -> list[tuple[str, str]]:
-    """A layer with one stream calls it in/out, one with several in0, in1, …"""
-    return [(stem if len(wires) == 1 else f"{stem}{k}", w) for k, w in enumerate(wires)]
+def _together(wires: list[str], part: str) -> str:
+    """What a port of a layer is connected to: stream k of several stands above stream k - 1."""
+    names = [f"{wire}_{part}" for wire in reversed(wires)]
+    return names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"

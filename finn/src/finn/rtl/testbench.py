@@ -94,13 +94,13 @@ def write_testbench(design: Design, directory: Path, x: IntArray, y: IntArray) -
     sent, expected = _lines(x, source), _lines(y, sink)
     frames = len(sent) // source.stream.beats
     slowest = max(i.layer.cycles for i in design.instances)
-    latency = sum(i.layer.latency for i in design.instances)
+    work = sum(i.layer.cycles for i in design.instances)
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
     text = environment.from_string(TESTBENCH).render(
         name=design.name,
         sent=len(sent),
         expected=len(expected),
-        max_cycles=8 * (frames * max(slowest, source.stream.beats, sink.stream.beats) + latency) + 1000,
+        max_cycles=8 * (frames * max(slowest, source.stream.beats, sink.stream.beats) + work) + 1000,
         in_width=source.stream.padded_width,
         out_width=sink.stream.padded_width,
         out_bits=sink.stream.width,

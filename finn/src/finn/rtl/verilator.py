@@ -21,7 +21,7 @@ MODEL_FLAGS = ("--cc", "-O3", "-DVERILATOR_O3", "--x-assign", "fast", "--x-initi
 CXX_FLAGS = ("-std=gnu++17", "-fPIC", "-w", "-faligned-new", "-pthread")
 SMALL = 2_000_000
 """Characters of generated C++ up to which -O2 is used: a fifth faster than -O1, but minutes to compile for a fully
-unfolded design."""
+unfolded design. Models with assertions are for tests of small designs, where the compiler is what takes time: -O0."""
 DEFINES = ("-DVERILATOR=1", "-DVM_SC=0", "-DVM_COVERAGE=0", "-DVM_TIMING=0")
 
 
@@ -140,7 +140,7 @@ class Model:
             raise RtlError("Verilator refused the design", where=self.top, why=_first_error(done.stderr))
         generated = sorted((work / "obj").glob("Vmodel*.cpp"))
         unit = [f'#include "{p.name}"' for p in generated]
-        level = "-O2" if sum(p.stat().st_size for p in generated) <= SMALL else "-O1"
+        level = "-O0" if self.assertions else "-O2" if sum(p.stat().st_size for p in generated) <= SMALL else "-O1"
         (work / "obj" / "ports.h").write_text(self.ports_header)
         header = ['#include "Vmodel.h"', '#include "Vmodel___024root.h"', '#include "verilated.h"']
         (work / "obj" / "unit.cpp").write_text("\n".join([*header, *unit, harness.read_text()]))

@@ -89,7 +89,7 @@ module threshold_search #(
         end
         if (InSigned) begin : g_signed
           logic signed [ThresholdBits-1:0] wide;
-          assign wide = $signed(x_read_q);
+          assign wide = ThresholdBits'($signed(x_read_q));
           assign reached = wide >= $signed(threshold);
         end else begin : g_unsigned
           assign reached = ThresholdBits'(x_read_q) >= threshold;

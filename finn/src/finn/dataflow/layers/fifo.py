@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from finn.core.datatype import BaseDataType
+from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, option
+from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Stream, Writes, option
 
 DEEPEST_LUTRAM = 256
 
@@ -25,6 +26,8 @@ class StreamingFIFO(Layer):
     depth: int = option(4)
     ram_style: str = option("auto", ("auto", "block", "distributed"))
     impl_style: str = option("rtl", ("rtl",))
+    window: int = 1
+    taps: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,15 +36,16 @@ class StreamingFIFO(Layer):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.lanes),)
+        return (Stream(self.shape, self.dtype, self.lanes, self.window, self.taps),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
         return self.inputs
 
     def schedule(self) -> Schedule:
-        beats = np.arange(self.inputs[0].beats)
-        return Schedule(len(beats), beats, beats, read_delay=0, write_delay=2)
+        step = np.zeros(1, np.int64)
+        out = Writes(step, pipeline.CREDIT_FIFO, self.depth)
+        return Schedule(1, (Reads(step),), (out,), periods=self.inputs[0].beats)
 
     def execute(self, *inputs: IntArray) -> IntArray:
         return inputs[0]

@@ -10,7 +10,7 @@ import numpy as np
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding
+from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Stream, Writes, folding
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +45,17 @@ class LabelSelect(Layer):
         return (Stream((*self.shape[:-1], self.K), DataType.spanning(0, max(1, self.labels - 1))),)
 
     def schedule(self) -> Schedule:
-        vectors, folds = prod(self.shape[:-1]), self.labels // self.PE
-        steps = max(folds, self.K)
-        start = np.arange(vectors)[:, None] * steps
-        return Schedule(
-            vectors * steps,
-            (start + np.arange(folds)).reshape(-1),
-            np.repeat(start + folds - 1, self.K, axis=1).reshape(-1),
-            read_delay=0,
-            write_delay=self._latency + pipeline.CREDIT_FIFO + (self.K if self.K > 1 else 0),  # the last of K
+        folds, serial = self.labels // self.PE, int(self.K > 1)
+        out = Writes(
+            np.full(self.K, folds - 1),
+            self._latency + pipeline.CREDIT_FIFO + serial,
+            self.K * (self._output_depth + serial),
         )
+        return Schedule(folds, (Reads(np.arange(folds)),), (out,), periods=prod(self.shape[:-1]))
+
+    @property
+    def cycles(self) -> int:
+        return prod(self.shape[:-1]) * max(self.labels // self.PE, self.K)
 
     @property
     def _latency(self) -> int:

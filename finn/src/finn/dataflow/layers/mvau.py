@@ -11,7 +11,19 @@ import numpy as np
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import Fabric, fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding, option
+from finn.dataflow.layer import (
+    IntArray,
+    Layer,
+    LayerError,
+    Reads,
+    Resources,
+    Rtl,
+    Schedule,
+    Stream,
+    Writes,
+    folding,
+    option,
+)
 from finn.dataflow.layers.thresholding import Thresholds
 from finn.dataflow.packing import hex_words, to_bits
 
@@ -107,17 +119,11 @@ class MVAU(Layer):
         return (Stream((*self.shape[:-1], self.MH), dtype, self.PE),)
 
     def schedule(self) -> Schedule:
-        sf, nf = self.MW // self.SIMD, self.MH // self.PE
-        vector = np.arange(self.vectors)[:, None] * (sf * nf)
-        reads = (vector + np.arange(sf)).reshape(-1)
-        writes = (vector + np.arange(1, nf + 1) * sf - 1).reshape(-1)
-        return Schedule(
-            self.vectors * sf * nf,
-            reads,
-            writes,
-            read_delay=2 if nf > 1 else 0,
-            write_delay=self._latency + pipeline.CREDIT_FIFO,
-        )
+        sf, nf = self.MW // self.SIMD, self._folds
+        beats = np.arange(sf)
+        replayed = Reads(beats, self._input_depth, pipeline.MEMORY, beats + (nf - 1) * sf)
+        out = Writes(np.arange(1, nf + 1) * sf - 1, self._latency + pipeline.CREDIT_FIFO, self._output_depth)
+        return Schedule(sf * nf, (replayed if nf > 1 else Reads(beats),), (out,), periods=self.vectors)
 
     def execute(self, *inputs: IntArray) -> IntArray:
         acc = inputs[0] @ self.weights

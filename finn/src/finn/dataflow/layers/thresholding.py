@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 
 import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import Fabric, fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream, folding, option
+from finn.dataflow.layer import (
+    IntArray,
+    Layer,
+    LayerError,
+    Reads,
+    Resources,
+    Rtl,
+    Schedule,
+    Stream,
+    Writes,
+    folding,
+    option,
+)
 from finn.dataflow.packing import hex_words, to_bits
 
 
@@ -174,8 +185,9 @@ class Thresholding(Layer):
         return (Stream(self.shape, self.output_dtype, self.PE),)
 
     def schedule(self) -> Schedule:
-        beats = np.arange(prod(self.shape[:-1]) * self.channels // self.PE)
-        return Schedule(len(beats), beats, beats, read_delay=1, write_delay=self._latency + pipeline.CREDIT_FIFO)
+        step = np.zeros(1, np.int64)
+        out = Writes(step, 1 + self._latency + pipeline.CREDIT_FIFO, self._output_depth)
+        return Schedule(1, (Reads(step),), (out,), periods=self.inputs[0].beats)
 
     @property
     def _latency(self) -> int:

@@ -9,14 +9,14 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType
 from finn.dataflow.cost import fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Resources, Rtl, Schedule, Stream
+from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Stream, Writes
 
 
 @dataclass(frozen=True, eq=False)
 class StreamingDataWidthConverter(Layer):
     """Regroup a stream of `in_lanes` elements per beat into one of `out_lanes`; any ratio.
 
-    Both divide the last axis of `shape`.
+    Both divide the last axis of `shape`. channels : of a beat, in a depthwise stream of `window` positions.
     """
 
     joins = True
@@ -25,6 +25,8 @@ class StreamingDataWidthConverter(Layer):
     dtype: BaseDataType
     in_lanes: int
     out_lanes: int
+    window: int = 1
+    channels: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,32 +36,42 @@ class StreamingDataWidthConverter(Layer):
                 why="a beat would hold parts of two vectors",
             )
 
+    def _stream(self, lanes: int) -> Stream:
+        taps = lanes // self.channels if self.window > 1 else 1
+        return Stream(self.shape, self.dtype, lanes, self.window, taps)
+
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.in_lanes),)
+        return (self._stream(self.in_lanes),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.out_lanes),)
+        return (self._stream(self.out_lanes),)
 
     def schedule(self) -> Schedule:
-        beats_in, beats_out = self.inputs[0].beats, self.outputs[0].beats
-        steps = max(beats_in, beats_out)
-        # Output beat j needs ceil((j + 1) * out / in) input beats; the wider side goes at one beat per step.
-        needed = -(-(np.arange(beats_out) + 1) * self.out_lanes // self.in_lanes) - 1
-        if beats_out <= beats_in:
-            return Schedule(steps, np.arange(beats_in), needed, read_delay=0, write_delay=1)
-        first = np.searchsorted(needed, np.arange(beats_in), side="left")
-        return Schedule(steps, first, np.arange(beats_out), read_delay=1, write_delay=0)
+        into, out, size = self._units
+        beats = np.arange(into)
+        # A step takes a beat. Output beat j has elements of the beats j * out / into to ((j + 1) * out - 1) / into.
+        writes = Writes(((beats + 1) * out - 1) // into, 1, size // out, claims=beats * out // into)
+        return Schedule(out, (Reads(np.arange(out)),), (writes,), periods=self.inputs[0].beats // out)
+
+    @property
+    def cycles(self) -> int:
+        return max(self.inputs[0].beats, self.outputs[0].beats)
+
+    @property
+    def _units(self) -> tuple[int, int, int]:
+        """Sizes of an input beat, of an output beat and of the ring (see width_converter.sv) in common units."""
+        unit = gcd(self.in_lanes, self.out_lanes)
+        into, out = self.in_lanes // unit, self.out_lanes // unit
+        return into, out, into * out * -(-(into + 2 * out - 1) // (into * out))
 
     def execute(self, *inputs: IntArray) -> IntArray:
         return inputs[0]
 
     def resources(self, part: str | None = None) -> Resources:
         """The counter of units held, an enable per slot of the ring, and output bits that choose among its words."""
-        unit = gcd(self.in_lanes, self.out_lanes)
-        into, out = self.in_lanes // unit, self.out_lanes // unit
-        size = into * out * -(-(into + 2 * out - 1) // (into * out))
+        into, out, size = self._units
         choose = fabric(part).choose * self.outputs[0].width * (size // out)
         return Resources(LUT=round(3 * size.bit_length() + size // into / 2 + choose))
 
