@@ -11,7 +11,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.custom_op.base import Attribute, AttributeDef, CustomOp
-from finn.dataflow.graph import layer_of
+from finn.dataflow.graph import RESHAPE, layer_of
 from finn.dataflow.layer import Layer, Stream
 from finn.dataflow.layers import LAYERS
 
@@ -59,6 +59,22 @@ def _container(graph: GraphProto, name: str, stream: Stream) -> np.dtype[np.gene
     return np.dtype(np.float32 if largest <= EXACT_FLOAT32 else np.float64)
 
 
+class StreamReshape(CustomOp):
+    """The same stream under another shape."""
+
+    attributes: ClassVar[Mapping[str, Attribute]] = {"shape": Attribute("ints", doc="the shape of the output")}
+
+    def make_shape_compatible_op(self, model: ModelWrapper) -> NodeProto:
+        return self.make_const_shape_op(tuple(self.get_nodeattr("shape")))
+
+    def infer_node_datatype(self, model: ModelWrapper) -> None:
+        model.set_tensor_datatype(self.onnx_node.output[0], model.get_tensor_datatype(self.onnx_node.input[0]))
+
+    def execute_node(self, context: MutableMapping[str, np.ndarray], graph: GraphProto) -> None:
+        shape = list(self.get_nodeattr("shape"))
+        context[self.onnx_node.output[0]] = context[self.onnx_node.input[0]].reshape(-1, *shape[1:])
+
+
 class StreamingDataflowPartition(CustomOp):
     """Stands in the host's graph for the graph of layers in the file `model`, relative to the working directory."""
 
@@ -84,5 +100,6 @@ class StreamingDataflowPartition(CustomOp):
 
 custom_op: dict[str, type[CustomOp]] = {
     "StreamingDataflowPartition": StreamingDataflowPartition,
+    RESHAPE: StreamReshape,
     **{cls.__name__: LayerOp for cls in LAYERS},
 }

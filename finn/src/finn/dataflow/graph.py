@@ -7,12 +7,12 @@ initializers, in the order of the fields, after the stream inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, get_type_hints
 
 import numpy as np
-from onnx import AttributeProto, NodeProto, helper
+from onnx import AttributeProto, NodeProto, TensorProto, helper
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.core.errors import FinnError
@@ -21,6 +21,8 @@ from finn.dataflow.layer import IntArray, Layer, Stream
 from finn.dataflow.layers import LAYERS
 
 DOMAIN = "finn.dataflow"
+RESHAPE = "StreamReshape"
+"""A node of this type gives the same stream another shape, its attribute `shape`: it is no hardware."""
 _BY_NAME: Mapping[str, type[Layer]] = {cls.__name__: cls for cls in LAYERS}
 
 
@@ -86,8 +88,29 @@ def _decode(attribute: AttributeProto, hint: Any) -> Any:
 
 
 def instances(model: ModelWrapper) -> list[Instance]:
-    """The layers of a dataflow graph in topological order. Raises DataflowError if a node is no layer."""
-    return [_instance(model, node) for node in model.graph.node]
+    """The layers of a dataflow graph in topological order. Raises DataflowError if a node is no layer.
+
+    A stream behind a StreamReshape goes by the name that it has in front of it.
+    """
+    same: dict[str, str] = {}
+    found = []
+    for node in model.graph.node:
+        if is_reshape(node):
+            same[node.output[0]] = same.get(node.input[0], node.input[0])
+        else:
+            i = _instance(model, node)
+            found.append(replace(i, inputs=tuple(same.get(t, t) for t in i.inputs)))
+    return found
+
+
+def is_layer(node: NodeProto) -> bool:
+    """Whether the node is a hardware layer."""
+    return node.domain == DOMAIN and node.op_type in _BY_NAME
+
+
+def is_reshape(node: NodeProto) -> bool:
+    """Whether the node is only another shape for a stream."""
+    return node.domain == DOMAIN and node.op_type == RESHAPE
 
 
 def _instance(model: ModelWrapper, node: NodeProto) -> Instance:
@@ -99,16 +122,21 @@ def _instance(model: ModelWrapper, node: NodeProto) -> Instance:
 
 
 def evaluate(model: ModelWrapper, *inputs: IntArray) -> dict[str, IntArray]:
-    """Tensor name -> what it holds if the layers get these frames (N, …), one array per input of the graph."""
+    """Stream name -> what it holds if the layers get these frames (N, …), one array per input of the graph."""
     values = dict(zip((t.name for t in model.graph.input), inputs, strict=True))
     for i in instances(model):
-        values |= zip(i.outputs, i.layer.results(*(values[t] for t in i.inputs)), strict=True)
+        values |= zip(i.outputs, i.layer.results(*given(i, values)), strict=True)
     return values
+
+
+def given(i: Instance, values: Mapping[str, IntArray]) -> list[IntArray]:
+    """The inputs of a layer, in the shapes that it wants."""
+    return [values[t].reshape(-1, *s.shape[1:]) for t, s in zip(i.inputs, i.layer.inputs, strict=True)]
 
 
 def layers(model: ModelWrapper) -> dict[str, Layer]:
     """Node name -> layer, of all layers in `model`, in topological order; other nodes are passed over."""
-    return {n.name: _instance(model, n).layer for n in model.graph.node if n.domain == DOMAIN}
+    return {n.name: _instance(model, n).layer for n in model.graph.node if is_layer(n)}
 
 
 def set_layer(model: ModelWrapper, name: str, layer: Layer) -> None:
@@ -118,6 +146,22 @@ def set_layer(model: ModelWrapper, name: str, layer: Layer) -> None:
         raise DataflowError(f"there is no node {name}")
     del node.attribute[:]
     node.attribute.extend(helper.make_attribute(k, v) for k, v in attributes(layer).items())
+
+
+def add_layer(
+    model: ModelWrapper, index: int, name: str, layer: Layer, inputs: Sequence[str], outputs: Sequence[str]
+) -> NodeProto:
+    """Insert the node of a layer at `index`, with its arrays; its outputs get their shapes and types."""
+    held = {model.unique_tensor_name(f"{name}_{field}"): array for field, array in arrays(layer).items()}
+    for tensor, array in held.items():
+        model.set_initializer(tensor, array)
+    for tensor, stream in zip(outputs, layer.outputs, strict=True):
+        kind = model.get_tensor_elem_type(tensor) if model.get_tensor_valueinfo(tensor) else TensorProto.FLOAT
+        model.set_tensor_shape(tensor, list(stream.shape), kind)
+        model.set_tensor_datatype(tensor, stream.dtype)
+    kind_of = type(layer).__name__
+    node = helper.make_node(kind_of, [*inputs, *held], list(outputs), name, domain=DOMAIN, **attributes(layer))
+    return model.insert_node(index, node)
 
 
 def make_model(chain: list[tuple[str, Layer]]) -> ModelWrapper:
