@@ -210,7 +210,7 @@ module mvau #(
           .y_o(dot)
       );
       assign step  = Xnor ? dot << 1 : dot;
-      assign start = Xnor ? -AccBits'(MW) : '0;
+      assign start = Xnor ? AccBits'(0) - AccBits'(MW) : '0;  // Yosys 0.70 takes -N'(x) for (-N)'(x)
       if (SF > 1) begin : g_accumulate
         logic [AccBits-1:0] sum;
         assign sum = (first_q[Latency-1] ? start : acc_q[p*AccBits+:AccBits]) + step;

@@ -76,7 +76,7 @@ module width_converter #(
         valid_d = held_q >= CountBits'(bound(int'(Out) - int'(In)));
       end
       2'b01: begin
-        change  = -CountBits'(Out);
+        change  = CountBits'(0) - CountBits'(Out);  // Yosys 0.70 takes -N'(x) for (-N)'(x)
         ready_d = held_q < CountBits'(bound(Room + int'(Out)));
         valid_d = held_q >= CountBits'(bound(2 * int'(Out)));
       end
