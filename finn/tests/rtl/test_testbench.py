@@ -20,7 +20,7 @@ RUNTIME = ("verilated.cpp", "verilated_timing.cpp", "verilated_threads.cpp")
 @pytest.fixture
 def folder(design: Design, x: np.ndarray, y: np.ndarray, tmp_path: Path) -> Path:
     design.write(tmp_path)
-    write_testbench(design, tmp_path, x, y)
+    write_testbench(design, tmp_path, [x], [y])
     return tmp_path
 
 
@@ -51,7 +51,7 @@ def test_passed_and_failed(folder: Path) -> None:
     assert good.returncode == 0, good.stderr
     assert "PASSED: 16 beats in" in good.stdout
 
-    response = folder / "demo_response.dat"
+    response = folder / "demo_m_axis_0.dat"
     words = response.read_text().split()
     words[5] = f"{int(words[5], 16) ^ 1:02x}"
     response.write_text("\n".join(words) + "\n")
@@ -65,10 +65,10 @@ def test_passed_and_failed(folder: Path) -> None:
 
 def test_files_are_plain_words(folder: Path, x: np.ndarray, y: np.ndarray) -> None:
     """Three beats of three 3-bit values per frame in, two labels of 3 bits out, padded to bytes."""
-    stimulus = (folder / "demo_stimulus.dat").read_text().split()
+    stimulus = (folder / "demo_s_axis_0.dat").read_text().split()
     expected = [sum((int(v) & 7) << 3 * k for k, v in enumerate(beat)) for beat in x.reshape(-1, 3)]
     assert stimulus == [f"{word:04x}" for word in expected]
-    assert (folder / "demo_response.dat").read_text().split() == [f"{v:02x}" for v in y.reshape(-1)]
+    assert (folder / "demo_m_axis_0.dat").read_text().split() == [f"{v:02x}" for v in y.reshape(-1)]
 
 
 def test_the_text_says_how_to_run_it(folder: Path) -> None:

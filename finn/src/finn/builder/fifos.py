@@ -72,7 +72,7 @@ def insert(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
 def _measure(model: ModelWrapper, frames: int) -> fifo.Measurement:
     design = stitch(model)
     with Simulator(design) as simulator:
-        result = simulator.run(random_frames(design, frames))
+        result = simulator.run(*random_frames(design, frames))
     return fifo.Measurement(result.interval_cycles, result.fifo_high_water)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from finn.builder.build_dataflow_config import DataflowBuildConfig, Verification
 from finn.builder.errors import BuildError, VerificationError
 from finn.builder.streamlining import Ends
 from finn.builder.verification import Outcome
+from finn.core.datatype import BaseDataType
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
-from finn.dataflow.graph import Instance, evaluate, instances, make_model
-from finn.dataflow.partition import Partition
+from finn.dataflow.graph import Instance, evaluate, given, instances, make_model
+from finn.dataflow.partition import Accelerator, Partition
 from finn.report.simulation import Accuracy, rtlsim_performance
 from finn.rtl.sim import Simulator
 from finn.rtl.stitch import Design, stitch
@@ -33,12 +34,16 @@ Run = Callable[[np.ndarray], Outcome]
 
 
 def save_host(split: Partition, cfg: DataflowBuildConfig) -> None:
-    """Save what stays on the host: with one node in the place of the layers, and its parts before and after them.
+    """Save what stays on the host: with one node in the place of each accelerator, and its parts around them.
 
-    That node names the graph of layers, which is saved beside it, before folding.
+    Those nodes name the graphs of layers, which are saved beside it, before folding.
     """
-    products.write_model(cfg.path("intermediate_models", "supported_op_partitions", "partition_0.onnx"), split.dataflow)
-    for name, model in (("parent", split.parent), ("before", split.before), ("after", split.after)):
+    for k in range(len(split.accelerators)):
+        file = cfg.path("intermediate_models", "supported_op_partitions", f"partition_{k}.onnx")
+        products.write_model(file, split.stage(k))
+    products.write_model(_host_file(cfg, "parent"), split.parent)
+    names = ["before", *(f"between_{k}" for k in range(len(split.hosts) - 2)), "after"]
+    for name, model in zip(names, split.hosts, strict=True):
         path = _host_file(cfg, name)
         if model is None:
             path.unlink(missing_ok=True)
@@ -75,43 +80,50 @@ def in_python(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
 
 def by_layers(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
     """Execute the layers of `model` by what they mean on integers."""
+    split = _split(model, cfg)
+    stages = [split.stage(k) for k in range(len(split.accelerators))]
 
-    def hardware(x: np.ndarray) -> np.ndarray:
-        return evaluate(model, x)[model.get_first_global_out()]
+    def hardware(k: int, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        values = evaluate(stages[k], *inputs)
+        return [values[t.name] for t in stages[k].graph.output]
 
-    return _whole(model, cfg, hardware)
+    return _whole(split, hardware)
 
 
 def node_by_node(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
     """Simulate each layer's RTL alone. Raises `VerificationError` for the first that differs from its `execute`."""
+    split = _split(model, cfg)
 
-    def run(inputs: np.ndarray) -> Outcome:
-        with ExitStack() as stack:
-            alone = [
-                (i, stack.enter_context(Simulator(stitch(make_model([(i.name, i.layer)]))))) for i in instances(model)
-            ]
+    def hardware(k: int, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        stage = split.stage(k)
+        values = dict(zip((t.name for t in stage.graph.input), inputs, strict=True))
+        for i in instances(stage):
+            with Simulator(stitch(make_model([(i.name, i.layer)]))) as simulator:
+                frames = given(i, values)
+                values |= zip(i.outputs, _same(i, frames, simulator.run(*frames).outputs), strict=True)
+        return [values[t.name] for t in stage.graph.output]
 
-            def hardware(x: np.ndarray) -> np.ndarray:
-                values = {model.get_first_global_in(): x}
-                for i, simulator in alone:
-                    given = [values[t] for t in i.inputs]
-                    values |= zip(i.outputs, _same(i, given, simulator.run(*given).outputs), strict=True)
-                return values[model.get_first_global_out()]
-
-            return _whole(model, cfg, hardware)(inputs)
-
-    return run
+    return _whole(split, hardware)
 
 
 def stitched(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
     """Simulate the whole design; with waveforms of the last sample if `cfg` asks for them."""
     trace = cfg.verify_save_rtlsim_waveforms
+    split = _split(model, cfg)
 
     def run(inputs: np.ndarray) -> Outcome:
-        with Simulator(stitch(model), trace=trace) as simulator, _waveform(cfg, trace) as place:
-            return _whole(model, cfg, lambda x: simulator.run(x, trace_file=place).outputs[0])(inputs)
+        with _simulators(split, trace) as simulators, _waveform(cfg, trace) as place:
+            return _whole(split, lambda k, x: simulators[k].run(*x, trace_file=place).outputs)(inputs)
 
     return run
+
+
+@contextmanager
+def _simulators(split: Partition, trace: bool = False) -> Iterator[list[Simulator]]:
+    """One for each accelerator."""
+    with ExitStack() as stack:
+        designs = [stitch(split.stage(k)) for k in range(len(split.accelerators))]
+        yield [stack.enter_context(Simulator(design, trace=trace)) for design in designs]
 
 
 @contextmanager
@@ -130,7 +142,7 @@ def performance(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mapping[str, i
     design = stitch(model)
     frames = max(cfg.rtlsim_batch_size, STEADY_FRAMES)
     with Simulator(design) as simulator:
-        result = simulator.run(random_frames(design, frames))
+        result = simulator.run(*random_frames(design, frames))
     first, last = design.inputs[0].stream, design.outputs[0].stream
     return rtlsim_performance(result, frames, cfg.synth_clk_period_ns, first, last)
 
@@ -138,27 +150,28 @@ def performance(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mapping[str, i
 def accuracy(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mapping[str, int | float | str]:
     """accuracy.json: the design simulated on validation_dataset."""
     data = verification.labelled(cfg, host(cfg))
-    with Simulator(stitch(model)) as simulator:
-        outcome = _whole(model, cfg, lambda x: simulator.run(x).outputs[0])(data.inputs)
+    split = _split(model, cfg)
+    with _simulators(split) as simulators:
+        outcome = _whole(split, lambda k, x: simulators[k].run(*x).outputs)(data.inputs)
     return Accuracy.of(outcome.outputs, data.expected).report(Path(str(cfg.validation_dataset)).name)
 
 
 def write_testbench(design: Design, model: ModelWrapper, directory: Path) -> None:
     """Write a self-checking testbench with random frames and what the layers mean for them."""
-    x = random_frames(design, TESTBENCH_FRAMES)
-    write_files(design, directory, x, evaluate(model, x)[model.get_first_global_out()])
+    frames = random_frames(design, TESTBENCH_FRAMES)
+    values = evaluate(model, *frames)
+    write_files(design, directory, frames, [values[p.tensor] for p in design.outputs])
 
 
-def _whole(model: ModelWrapper, cfg: DataflowBuildConfig, hardware: Callable[[np.ndarray], np.ndarray]) -> Run:
-    """The host part with `hardware` in the place of the layers of `model`."""
-    parts = [ModelWrapper(str(path)) if path.is_file() else None for path in _host_files(cfg)]
-    split = Partition(host(cfg), model, *parts)
+def _split(model: ModelWrapper, cfg: DataflowBuildConfig) -> Partition:
+    """`model` in the place of the accelerators of the network."""
+    return Partition(host(cfg), model)
+
+
+def _whole(split: Partition, hardware: Accelerator) -> Run:
+    """The host's part with `hardware` in the place of the layers."""
     ends = Ends.of(split.parent)
     return lambda inputs: Outcome(ends.meant(split.run(ends.given(inputs), hardware)))
-
-
-def _host_files(cfg: DataflowBuildConfig) -> tuple[Path, Path]:
-    return _host_file(cfg, "before"), _host_file(cfg, "after")
 
 
 def _sample(model: ModelWrapper, x: np.ndarray) -> np.ndarray:
@@ -181,12 +194,14 @@ def _same(i: Instance, given: list[np.ndarray], outputs: tuple[np.ndarray, ...])
     return outputs
 
 
-def random_frames(design: Design, frames: int) -> np.ndarray:
-    """Legal inputs of the design, (frames, *shape without batch); always the same ones."""
-    stream = design.inputs[0].stream
+def random_frames(design: Design, frames: int) -> list[np.ndarray]:
+    """Legal inputs of the design, (frames, *shape without batch) each; always the same ones."""
     generator = np.random.default_rng(SEED)
-    shape = (frames, *stream.shape[1:])
-    low, high = int(stream.dtype.min()), int(stream.dtype.max())
-    if stream.dtype.name == "BIPOLAR":
+    return [_random(p.stream.dtype, (frames, *p.stream.shape[1:]), generator) for p in design.inputs]
+
+
+def _random(dtype: BaseDataType, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    low, high = int(dtype.min()), int(dtype.max())
+    if dtype.name == "BIPOLAR":
         return generator.choice([low, high], shape)
     return generator.integers(low, high, shape, endpoint=True)

@@ -90,12 +90,12 @@ class StreamingDataflowPartition(CustomOp):
 
     def infer_node_datatype(self, model: ModelWrapper) -> None:
         inner = self.dataflow()
-        model.set_tensor_datatype(self.onnx_node.output[0], inner.get_tensor_datatype(inner.get_first_global_out()))
+        for name in self.onnx_node.output:
+            model.set_tensor_datatype(name, inner.get_tensor_datatype(name))
 
     def execute_node(self, context: MutableMapping[str, np.ndarray], graph: GraphProto) -> None:
-        inner = self.dataflow()
-        x = {inner.get_first_global_in(): context[self.onnx_node.input[0]]}
-        context[self.onnx_node.output[0]] = execute_onnx(inner, x)[inner.get_first_global_out()]
+        results = execute_onnx(self.dataflow(), {name: context[name] for name in self.onnx_node.input})
+        context.update({name: results[name] for name in self.onnx_node.output})
 
 
 custom_op: dict[str, type[CustomOp]] = {

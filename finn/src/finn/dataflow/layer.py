@@ -147,8 +147,8 @@ class Rtl:
 class Reads:
     """When beats of one input are needed, in steps of a period.
 
-    steps : ascending; of each beat, the first step that needs it or a later one. The length of the period stands for the
-    first step of the next one.
+    steps : ascending; of each beat, the first step that needs it or a later one. The length of the period means the
+    first step of the next.
     depth : 0 if that step takes the beat from the stream; else the beats that the layer holds, and a beat can be used
     `delay` cycles after it was accepted.
     frees : if it holds beats, the last step that needs this or an earlier one; its place can be filled in the next
