@@ -43,10 +43,16 @@ class Instance:
 def attributes(layer: Layer) -> dict[str, Any]:
     """The fields of `layer` that are no arrays, as ONNX attribute values."""
     return {
-        f.name: value.name if isinstance(value, BaseDataType) else list(value) if isinstance(value, tuple) else value
+        f.name: _encode(value)
         for f in fields(layer)
         if (value := getattr(layer, f.name)) is not None and not isinstance(value, np.ndarray)
     }
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_encode(v) for v in value]
+    return value.name if isinstance(value, BaseDataType) else value
 
 
 def arrays(layer: Layer) -> dict[str, IntArray]:
@@ -82,9 +88,15 @@ def layer_of(node: NodeProto, constants: Mapping[str, np.ndarray]) -> Layer:
 def _decode(attribute: AttributeProto, hint: Any) -> Any:
     value = helper.get_attribute_value(attribute)
     if isinstance(value, bytes):
-        text = value.decode()
-        return DataType[text] if hint is BaseDataType else text
+        return _text(value, hint is BaseDataType)
+    if attribute.type == AttributeProto.STRINGS:
+        return tuple(_text(v, hint == tuple[BaseDataType, ...]) for v in value)
     return tuple(value) if attribute.type == AttributeProto.INTS else value
+
+
+def _text(value: bytes, is_type: bool) -> str | BaseDataType:
+    text = value.decode()
+    return DataType[text] if is_type else text
 
 
 def instances(model: ModelWrapper) -> list[Instance]:

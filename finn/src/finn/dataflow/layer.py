@@ -134,12 +134,12 @@ class Rtl:
 
     Its ports are clk_i, rst_ni, and per side {in,out}_{data,valid,ready}_{i,o}. Several streams on a side share them:
     the data of stream k stand above those of stream k - 1, valid and ready have a bit for each.
-    parameters : by name; a string is passed as a string.
+    parameters : by name; a string is passed as a string, a tuple as a vector of 32 bits each, the first in the lowest.
     memories : lines of hexadecimal words by file name suffix; the module gets the common stem as its parameter `File`.
     """
 
     module: str
-    parameters: Mapping[str, int | str]
+    parameters: Mapping[str, int | str | tuple[int, ...]]
     memories: Mapping[str, list[str]] = field(default_factory=dict)
 
 

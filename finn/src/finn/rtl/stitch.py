@@ -194,7 +194,7 @@ def _links(model: ModelWrapper, found: list[Instance]) -> dict[str, Link]:
 
 def _render(instance: Instance, links: dict[str, Link]) -> dict[str, object]:
     rtl = instance.layer.rtl()
-    parameters = [(k, f'"{v}"' if isinstance(v, str) else str(v)) for k, v in rtl.parameters.items()]
+    parameters = [(k, _literal(v)) for k, v in rtl.parameters.items()]
     if rtl.memories:
         parameters.append(("File", f'"{instance.name}"'))
     first, last = instance.layer.inputs[0], instance.layer.outputs[-1]
@@ -206,6 +206,13 @@ def _render(instance: Instance, links: dict[str, Link]) -> dict[str, object]:
         "inputs": [links[t].name for t in instance.inputs],
         "outputs": [links[t].name for t in instance.outputs],
     }
+
+
+def _literal(value: int | str | tuple[int, ...]) -> str:
+    """A parameter's value in SystemVerilog."""
+    if isinstance(value, tuple):
+        return "{" + ", ".join(f"32'd{v}" for v in reversed(value)) + "}"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _together(wires: list[str], part: str) -> str:
