@@ -6,9 +6,11 @@ initializers, in the order of the fields, after the stream inputs.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -74,14 +76,37 @@ def layer_of(node: NodeProto, constants: Mapping[str, np.ndarray]) -> Layer:
     cls = _BY_NAME.get(node.op_type)
     if cls is None:
         raise DataflowError(f"{DOMAIN} has no layer {node.op_type}", where=f"node {node.name}")
+    held = [np.asarray(constants[i]) for i in node.input if i in constants]
+    if not held:
+        return _made(cls, node, [])
+    key = (node.SerializeToString(), *map(_digest, held))
+    layer = _KNOWN.get(key)
+    if layer is None:
+        layer = _KNOWN[key] = _made(cls, node, held)
+        while len(_KNOWN) > MOST_KNOWN:
+            _KNOWN.popitem(last=False)
+    _KNOWN.move_to_end(key)
+    return layer
+
+
+MOST_KNOWN = 512
+_KNOWN: OrderedDict[tuple[bytes, ...], Layer] = OrderedDict()
+"""Layers with arrays, by their contents: checking large weights takes longer than looking at them."""
+
+
+def _digest(array: np.ndarray) -> bytes:
+    kind = f"{array.dtype}{array.shape}".encode()
+    return blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16, key=kind[:64]).digest()
+
+
+def _made(cls: type[Layer], node: NodeProto, held: list[np.ndarray]) -> Layer:
     values: dict[str, Any] = {}
     given = {a.name: a for a in node.attribute}
-    present = [i for i in node.input if i in constants]
     for name, hint in _hints(cls).items():
         if name in given:
             values[name] = _decode(given[name], hint)
-        elif _is_array(hint) and present:
-            values[name] = np.asarray(constants[present.pop(0)]).astype(np.int64)
+        elif _is_array(hint) and held:
+            values[name] = held.pop(0).astype(np.int64)
     return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
 
