@@ -6,6 +6,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 PYTEST_ARGS ?= -n 2 -q
+SWEEP ?= 60
 EXAMPLE ?= finn-examples/build/tfc_w1a1
 
 BIN := $(VENV)/bin
@@ -19,7 +20,7 @@ CXX_FILES = $(wildcard finn-hlslib/include/finn/*.hpp) $(shell find finn/src -na
 export PYTHONSAFEPATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test slow differential bench bench-base lint format demo docs clean
+.PHONY: help setup test slow sweep differential bench bench-base lint format demo docs clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -39,6 +40,9 @@ test: $(TOOLS)  ## run all tests except the slow ones
 
 slow: $(TOOLS)  ## run the slow tests, with newly generated examples
 	$(BIN)/pytest -m slow --hypothesis-seed=$$(date +%s) $(PYTEST_ARGS)
+
+sweep: $(TOOLS)  ## thousands of random layers as RTL against NumPy and their schedules; SWEEP=60 per layer, in sixes
+	FINN_SWEEP=$(SWEEP) $(BIN)/pytest -m slow -k long_ladder --hypothesis-seed=$$(date +%s) $(PYTEST_ARGS)
 
 $(QONNX)/.ready: ci/requirements-qonnx.txt
 	"$(PYTHON)" -m venv "$(QONNX)"

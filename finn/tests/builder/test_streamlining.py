@@ -109,18 +109,18 @@ def test_damaged_explanation_is_no_obstacle(build_dir: Any) -> None:
     }
 
 
-def test_host_between_integers_is_refused_by_node(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_host_between_layers_makes_two_accelerators(build_dir: Any) -> None:
     change(build_dir, "Relu", "Softmax")
-    assert build_dataflow_directory(str(build_dir.path)) == -1
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[:3] == [
-        "Error: the host would compute between integers: Softmax_0 (Softmax), MultiThreshold_1 (MultiThreshold)",
-        "  where: step_streamline, report/explanation.txt has all of it",
-        "  why: an accelerator is one piece: all that is between its layers has to be a layer, too",
-    ]
-    assert lines[3].startswith("    Softmax_0 (Softmax): Softmax has no integer form here; ")
-    assert lines[4] == "  remedy: change the nodes as their reasons say"
-    assert explanation(build_dir).problems[0].nodes[0] == "Softmax_0 (Softmax)"
+    build_dir.write(verify_steps=["stitched_ip_rtlsim"])
+    verified(build_dir)
+    assert build_dataflow_directory(str(build_dir.path)) == 0
+    parts = build_dir.out / "intermediate_models" / "supported_op_partitions"
+    assert sorted(path.name for path in parts.iterdir()) == ["partition_0.onnx", "partition_1.onnx"]
+    found = explanation(build_dir)
+    assert found.problems == ()
+    (note,) = [n for n in found.notes if n.what.startswith("the host computes between layers")]
+    assert note.nodes[0] == "Softmax_0 (Softmax)"
+    assert [r.reason for r in found.reasons(note.nodes)][0] == "Softmax has no integer form here"
 
 
 def test_integers_without_a_layer_are_refused_by_node(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:

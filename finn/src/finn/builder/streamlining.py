@@ -75,8 +75,7 @@ def to_finn_dialect(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapp
 def to_integers(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """The streamlined model; `model` stays as it is.
 
-    Raises StreamlineError if it cannot be streamlined, and DataflowError if the host would have to compute between
-    integers. The explanation is written in any case.
+    Raises StreamlineError if it cannot be streamlined. The explanation is written in any case.
     """
     options = explaining.renamed_inputs(cfg.streamline_options(), _names(model), model)
     work = copy.deepcopy(model)
@@ -89,8 +88,6 @@ def to_integers(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     _save(explanation, cfg)
     for line in explanation.reasons():
         log.info("%s", line)
-    if explanation.problems:
-        raise _refusal(explanation.problems[0], explanation)
     _note_ends(model, work, report)
     return work
 
@@ -116,7 +113,7 @@ def cannot_cut(error: DataflowError, model: ModelWrapper, cfg: DataflowBuildConf
     explanation = load(cfg)
     if explanation is None:
         return error
-    return _refusal(explaining.cut_problem(model, explanation.nodes) or Note.of(error), explanation)
+    return _refusal(explaining.cut_problem(model) or Note.of(error), explanation)
 
 
 def _refusal(problem: Note, explanation: Explanation) -> DataflowError:

@@ -27,7 +27,6 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import describe
 from finn.dataflow.graph import DOMAIN, DataflowError
 from finn.dataflow.lowering import LoweringReport, lower, staying
-from finn.dataflow.partition import create_dataflow_partition
 from finn.transformation.streamline import (
     Diagnostic,
     Fate,
@@ -297,7 +296,6 @@ def _lowered(model: ModelWrapper, standalone_thresholds: bool) -> LoweringReport
 def of_streamlining(original: ModelWrapper, integer: ModelWrapper, report: StreamlineReport) -> Explanation:
     """The part about integers. original : the graph that was streamlined; integer : what it became."""
     nodes = _node_entries(original, integer, report)
-    between = islands(integer, lambda node: _is_integer(integer, node))
     names = [*(value.name for value in original.graph.input), *(t for n in original.graph.node for t in n.output)]
     facts = {name: report.tensors[name] for name in names if name in report.tensors}
     there = {value.name for value in integer.graph.input} | {t for n in integer.graph.node for t in n.output}
@@ -313,7 +311,6 @@ def of_streamlining(original: ModelWrapper, integer: ModelWrapper, report: Strea
             *(Note(d.reason, _place(d), remedy=d.remedy) for d in report.diagnostics),
             *(Note(NOT_FINITE, f"tensor {name}", remedy=LOOK) for name in facts if name in broken),
         ),
-        problems=(_between(between, nodes, "integers"),) if between else (),
         totals=_totals(integer),
     )
 
@@ -352,13 +349,14 @@ def with_layers(explanation: Explanation, before: Links, lowered: ModelWrapper, 
     """`explanation` with the part about layers. before : `links` of the integer graph; lowered : what it became."""
     homes = _Homes(before, lowered)
     nodes = tuple(_with_layers(n, homes, report) for n in explanation.nodes)
-    problem = cut_problem(lowered, nodes)
-    if problem is None:  # integers at the ends, beside the accelerator, are in nobody's way
+    problem, between = cut_problem(lowered), between_layers(lowered, nodes)
+    if problem is None and between is None:  # integers at the ends, beside the accelerator, are in nobody's way
         nodes = tuple(replace(n, remedy="") if n.became is Became.INTEGER else n for n in nodes)
     return replace(
         explanation,
         nodes=nodes,
         passes={**explanation.passes, **{f"lowering: {rule}": count for rule, count in report.fired.items()}},
+        notes=(*explanation.notes, *((between,) if between else ())),
         problems=explanation.problems or ((problem,) if problem else ()),
     )
 
@@ -415,31 +413,27 @@ def _with_layers(entry: NodeEntry, homes: _Homes, report: LoweringReport) -> Nod
     return replace(entry, reason=report.host.get(name, ""), remedy=NO_LAYER)
 
 
-def cut_problem(lowered: ModelWrapper, nodes: Sequence[NodeEntry]) -> Note | None:
-    """Why the layers of a graph are no accelerator. nodes : of the network that it was."""
+def cut_problem(lowered: ModelWrapper) -> Note | None:
+    """Why the layers of a graph are no accelerator."""
     if not any(node.domain == DOMAIN for node in lowered.graph.node):
         return Note("no part of the network becomes hardware", remedy=SEE)
-    between = islands(lowered, lambda node: node.domain == DOMAIN)
-    if between:
-        return _between(between, nodes, "layers")
-    try:
-        create_dataflow_partition(lowered)
-    except DataflowError as error:
-        return replace(Note.of(error), remedy=SEE)
     return None
 
 
 SEE = "change the nodes as their reasons say"
 
 
-def _between(between: Sequence[NodeProto], nodes: Sequence[NodeEntry], what: str) -> Note:
-    """The problem of `islands`, in terms of the network."""
+def between_layers(lowered: ModelWrapper, nodes: Sequence[NodeEntry]) -> Note | None:
+    """That the host computes between layers, if it does, in terms of the network. nodes : of the network."""
+    between = islands(lowered, lambda node: node.domain == DOMAIN)
+    if not between:
+        return None
     made = {output for node in between for output in node.output}
     mine = tuple(n.node for n in nodes if n.became in (Became.HOST, Became.INTEGER) and made.intersection(n.tensors))
     return Note(
-        f"the host would compute between {what}: {_listed(mine or [title(node) for node in between])}",
-        why="an accelerator is one piece: all that is between its layers has to be a layer, too",
-        remedy=SEE,
+        f"the host computes between layers: {_listed(mine or [title(node) for node in between])}",
+        why="the layers in front of it and behind it are two accelerators, and frames go to the host in between",
+        remedy=f"if that is too slow, {SEE}",
         nodes=mine,
     )
 
