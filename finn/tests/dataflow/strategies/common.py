@@ -22,6 +22,12 @@ wide_types = st.sampled_from(("BIPOLAR", "INT3", "UINT5", "INT8", "UINT8", "INT1
     lambda name: DataType[name]
 )
 seeds = st.integers(0, 2**32 - 1)
+images = st.builds(
+    lambda axes, channels: (1, *axes, channels),
+    st.lists(st.sampled_from([1, 2, 3, 4, 7]), min_size=1, max_size=2),
+    st.sampled_from([1, 2, 3, 4, 6]),
+)
+"""Shapes of small images with one or two spatial axes."""
 
 
 def integers(dtype: BaseDataType, shape: tuple[int, ...], rng: np.random.Generator) -> IntArray:
