@@ -289,17 +289,16 @@ class ConvolutionInputGenerator(Layer):
 
     def resources(self, part: str | None = None) -> Resources:
         """The ring memory or the delays of the window, counters, and the output buffer."""
-        fab, width = fabric(part), self.inputs[0].width
-        if not self._parallel:
-            counters = [self._depth] * 4 + [*self.sliding.counts, *self.kernel, self._folds]
-            used = self._memory(fab, part, width, self._depth)
-            depth = pipeline.credit_depth(BUFFERED_LATENCY, 1)
+        fab = fabric(part)
+        if self._parallel:
+            used, latency = self._delays(fab, part), PARALLEL_LATENCY
+            bits, share = _bits(*self.sliding.size, self._folds), 0.2
         else:
-            counters = [*self.sliding.size, *self.sliding.size, self._folds]
-            used = self._delays(fab, part)
-            depth = pipeline.credit_depth(PARALLEL_LATENCY, 1)
-        bits = sum((n - 1).bit_length() for n in counters)
-        return used + fab.credit_fifo(self.outputs[0].width, depth) + Resources(LUT=fab.control + 2 * bits)
+            used, latency = self._memory(fab, part, self.inputs[0].width, self._depth), BUFFERED_LATENCY
+            # Two addresses, the words ahead and the room: adders of two or three constants.
+            bits, share = _bits(*[self._depth] * 4, *self.sliding.counts, *self.kernel, self._folds), 0.3
+        out = fab.credit_fifo(self.outputs[0].width, pipeline.credit_depth(latency, 1))
+        return used + out + Resources(LUT=round(share * fab.queue * bits))
 
     def _delays(self, fab: Fabric, part: str | None) -> Resources:
         """Between the rows of a window, and between the pixels of its rows."""
@@ -384,6 +383,11 @@ ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
 def _has_ultra_ram(part: str | None) -> bool:
     """Zynq UltraScale+ EV and RFSoC, Kria, Alveo, Virtex UltraScale+ and Versal (AMD DS890); or nothing is said."""
     return part is None or re.match(r"xczu\d+(ev|dr)|xck|xcu\d|xcvu|xcv[cmpeh]", part.lower()) is not None
+
+
+def _bits(*turns: int) -> int:
+    """Of counters."""
+    return sum((n - 1).bit_length() for n in turns)
 
 
 def _two(sizes: tuple[int, ...]) -> tuple[int, int]:
