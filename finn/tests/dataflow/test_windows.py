@@ -105,9 +105,9 @@ def test_cycles(layer: Layer, cycles: int) -> None:
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(LAYERS["ConvolutionInputGenerator"]())
 def test_never_slower_than_the_sum_of_reading_and_filling(layer: ConvolutionInputGenerator) -> None:
-    """Reads of all rows of windows, each no faster than its new pixels come, after the first window has come in.
+    """The first window comes in; each row of windows is read, no faster than its new pixels come; the rest is dropped.
 
-    This is the count of Blott et al. 2018 (arXiv:1809.04570) for a sliding window unit with a minimal buffer.
+    With FINN's sliding window unit (get_exp_cycles of convolutioninputgenerator_rtl) the first two are the estimate.
     """
     s, folds = layer.sliding, layer.channels // layer.SIMD
     row = max(s.counts[1] * s.kernel[0] * s.kernel[1] * folds, s.strides[0] * s.size[1] * folds)
@@ -150,11 +150,13 @@ def test_schedules_hold_under_back_pressure() -> None:
     rng = np.random.default_rng(1)
     with Simulator(design, assertions=True) as sim:
         result = sim.run(*(frames(p.stream, FRAMES, rng) for p in design.inputs))
-    for ports, passages in ((design.inputs, result.entered), (design.outputs, result.left)):
+    # The run ends with the last output beat, which may be before the last pixels of the last frame are dropped.
+    sides = ((design.inputs, result.entered, FRAMES - 1), (design.outputs, result.left, FRAMES))
+    for ports, passages, whole in sides:
         for port, passage in zip(ports, passages, strict=True):
             expected = times.passed[port.tensor]
             np.testing.assert_array_equal(passage.first, expected[:, 0], port.tensor)
-            np.testing.assert_array_equal(passage.last, expected[:, -1], port.tensor)
+            np.testing.assert_array_equal(passage.last[:whole], expected[:whole, -1], port.tensor)
 
 
 # Cost
