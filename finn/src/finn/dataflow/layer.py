@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, ClassVar, TypeVar
 
@@ -20,6 +22,7 @@ from finn.core.errors import FinnError
 
 IntArray = npt.NDArray[np.int64]
 L = TypeVar("L", bound="Layer")
+T = TypeVar("T")
 
 
 class LayerError(FinnError):
@@ -191,14 +194,37 @@ class Schedule:
     periods: int = 1
 
 
+class Role(Enum):
+    """What a search may choose an option for."""
+
+    FOLDING = "folding"
+    MEMORY = "memory"
+
+
 def folding(of: str) -> Any:
     """A field for a folding factor: any divisor of the attribute `of`; 1 unless the designer says so."""
     return field(default=1, metadata={"of": of, "config": True})
 
 
-def option(default: Any, choices: Iterable[Any] | None = None) -> Any:
+def option(default: Any, choices: Iterable[Any] | None = None, role: Role | None = None) -> Any:
     """A field that a configuration file may set, one of `choices` if they are given."""
-    return field(default=default, metadata={"config": True, "choices": tuple(choices) if choices else None})
+    metadata = {"config": True, "choices": tuple(choices) if choices else None, "role": role}
+    return field(default=default, metadata=metadata)
+
+
+def folding_option(default: Any, choices: Iterable[Any]) -> Any:
+    """An option that is part of the folding: streams and time may depend on it; some choices may need some factors."""
+    return option(default, choices, Role.FOLDING)
+
+
+def memory_option(choices: Iterable[Any] = ("auto", "block", "distributed")) -> Any:
+    """What a memory is made of, the first of `choices` by default; only resources depend on it."""
+    first, *others = choices
+    return option(first, (first, *others), Role.MEMORY)
+
+
+class fixed(cached_property[T]):
+    """A cached property, or check, that depends on no folding and no option: copies by `with_config` keep it."""
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no ==
@@ -259,6 +285,11 @@ class Layer(ABC):
         """Name of each folding factor -> name of the attribute that it divides, in the order in which to raise them."""
         return {f.name: f.metadata["of"] for f in fields(cls) if "of" in f.metadata}
 
+    @classmethod
+    def options(cls, role: Role) -> dict[str, tuple[Any, ...]]:
+        """Name of each option of this role -> its choices."""
+        return {f.name: f.metadata["choices"] for f in fields(cls) if f.metadata.get("role") is role}
+
     def config(self) -> dict[str, Any]:
         """What a configuration file may say about this layer, with the present values."""
         present = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("config")}
@@ -273,7 +304,12 @@ class Layer(ABC):
                     f"{type(self).__name__} has no configurable attribute {name!r}",
                     remedy=f"use {', '.join(allowed)}",
                 )
-        return replace(self, **{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+        chosen = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        kept = _kept(type(self), all(name in self.options(Role.MEMORY) for name in chosen))
+        copy = object.__new__(type(self))  # not `replace`: it would check and derive anew what stays as it is
+        copy.__dict__.update({n: v for n, v in vars(self).items() if n in kept} | chosen)
+        copy.__post_init__()
+        return copy
 
     @property
     @abstractmethod
@@ -325,6 +361,14 @@ class Layer(ABC):
     @abstractmethod
     def rtl(self) -> Rtl:
         """The SystemVerilog instance."""
+
+
+@lru_cache
+def _kept(cls: type[Layer], cached: bool) -> frozenset[str]:
+    """What a copy takes over: fields and `fixed` properties, all cached ones if only memories change."""
+    kind = cached_property if cached else fixed
+    found = {name for base in cls.__mro__ for name, value in vars(base).items() if isinstance(value, kind)}
+    return frozenset(found | {f.name for f in fields(cls)})
 
 
 def divisors(n: int) -> list[int]:
