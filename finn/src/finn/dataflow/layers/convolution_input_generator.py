@@ -25,8 +25,10 @@ from finn.dataflow.layer import (
     Schedule,
     Stream,
     Writes,
+    fixed,
     folding,
-    option,
+    folding_option,
+    memory_option,
 )
 
 BUFFERED_LATENCY = 2
@@ -105,8 +107,8 @@ class ConvolutionInputGenerator(Layer):
     dilations: tuple[int, ...]
     depthwise: int = 0
     SIMD: int = folding("channels")
-    parallel_window: int = option(0, (0, 1))
-    ram_style: str = option("auto", ("auto", "block", "distributed", "ultra"))
+    parallel_window: int = folding_option(0, (0, 1))
+    ram_style: str = memory_option(("auto", "block", "distributed", "ultra"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -138,7 +140,7 @@ class ConvolutionInputGenerator(Layer):
     def _window(self) -> Window:
         return Window(self.kernel, self.strides, (0,) * (2 * len(self.kernel)), self.dilations)
 
-    @cached_property
+    @fixed
     def sliding(self) -> Sliding:
         """The windows in two dimensions: without a second axis an image is one row."""
         counts = self._window.counts(self.shape[1:-1])

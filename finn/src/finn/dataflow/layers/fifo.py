@@ -9,7 +9,19 @@ import numpy as np
 from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Stream, Writes, option
+from finn.dataflow.layer import (
+    IntArray,
+    Layer,
+    LayerError,
+    Reads,
+    Resources,
+    Rtl,
+    Schedule,
+    Stream,
+    Writes,
+    memory_option,
+    option,
+)
 
 DEEPEST_LUTRAM = 256
 
@@ -24,7 +36,7 @@ class StreamingFIFO(Layer):
     dtype: BaseDataType
     lanes: int
     depth: int = option(4)
-    ram_style: str = option("auto", ("auto", "block", "distributed"))
+    ram_style: str = memory_option()
     impl_style: str = option("rtl", ("rtl",))
     window: int = 1
     taps: int = 1

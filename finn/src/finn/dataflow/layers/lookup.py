@@ -21,7 +21,7 @@ from finn.dataflow.layer import (
     Stream,
     Writes,
     folding,
-    option,
+    memory_option,
 )
 from finn.dataflow.packing import from_bits, hex_words, to_bits
 from finn.dataflow.pixels import counters
@@ -48,7 +48,7 @@ class Lookup(Layer):
     output_dtype: BaseDataType
     offset: int = 0
     PE: int = folding("lanes_of")
-    ram_style: str = option("auto", ("auto", "block", "distributed"))
+    ram_style: str = memory_option()
 
     def __post_init__(self) -> None:
         if self.table.ndim not in (1, 2) or not self.table.size:

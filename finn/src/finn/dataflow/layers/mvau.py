@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil, prod
 
 import numpy as np
@@ -21,7 +20,9 @@ from finn.dataflow.layer import (
     Schedule,
     Stream,
     Writes,
+    fixed,
     folding,
+    memory_option,
     option,
 )
 from finn.dataflow.layers.thresholding import Thresholds
@@ -53,7 +54,7 @@ class MVAU(Layer):
     bias: int = 0
     SIMD: int = folding("MW")
     PE: int = folding("MH")
-    ram_style: str = option("auto", ("auto", "block", "distributed"))
+    ram_style: str = memory_option()
     resType: str = option("lut", ("auto", "lut"))
     mem_mode: str = option("internal_decoupled", ("internal_decoupled", "internal_embedded", "const", "decoupled"))
     runtime_writeable_weights: int = option(0, (0,))
@@ -65,7 +66,7 @@ class MVAU(Layer):
                 f"MVAU: input {self.shape} and weights {self.weights.shape}",
                 why="the last axis of the input is the first of the weights",
             )
-        if not self.weight_dtype.allowed(self.weights).all():
+        if not self._weights_fit:
             raise LayerError(f"MVAU: weights outside {self.weight_dtype.name}", remedy="annotate their true type")
         if self.thresholds is None and not _holds(self.output_dtype, self.accumulator):
             raise LayerError(
@@ -93,7 +94,11 @@ class MVAU(Layer):
     def parameter_width(self) -> int:
         return self.SIMD * self.weight_dtype.bitwidth()
 
-    @cached_property
+    @fixed
+    def _weights_fit(self) -> bool:
+        return bool(self.weight_dtype.allowed(self.weights).all())
+
+    @fixed
     def accumulator(self) -> BaseDataType:
         """Holds the result of every column: each weight meets the input that pulls its column furthest.
 
@@ -103,7 +108,7 @@ class MVAU(Layer):
         extremes = np.stack([self.weights * low, self.weights * high])
         return DataType.spanning(int(extremes.min(0).sum(0).min()), int(extremes.max(0).sum(0).max()))
 
-    @cached_property
+    @fixed
     def activation(self) -> Thresholds | None:
         if self.thresholds is None:
             return None

@@ -20,8 +20,9 @@ from finn.dataflow.layer import (
     Schedule,
     Stream,
     Writes,
+    fixed,
     folding,
-    option,
+    memory_option,
 )
 from finn.dataflow.packing import hex_words, to_bits
 
@@ -157,7 +158,7 @@ class Thresholding(Layer):
     output_dtype: BaseDataType
     bias: int = 0
     PE: int = folding("channels")
-    ram_style: str = option("auto", ("auto", "block", "distributed"))
+    ram_style: str = memory_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -172,7 +173,7 @@ class Thresholding(Layer):
     def channels(self) -> int:
         return self.shape[-1]
 
-    @cached_property
+    @fixed
     def function(self) -> Thresholds:
         return Thresholds(self.thresholds, self.bias, self.output_dtype, self.input_dtype)
 

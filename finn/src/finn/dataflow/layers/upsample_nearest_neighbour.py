@@ -22,7 +22,7 @@ from finn.dataflow.layer import (
     Stream,
     Writes,
     folding,
-    option,
+    memory_option,
 )
 from finn.dataflow.pixels import check_image, counters, two
 
@@ -69,7 +69,7 @@ class UpsampleNearestNeighbour(Layer):
     dtype: BaseDataType
     sizes: tuple[int, ...]
     SIMD: int = folding("channels")
-    ram_style: str = option("auto", ("auto", "block", "distributed"))
+    ram_style: str = memory_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,8 +102,7 @@ class UpsampleNearestNeighbour(Layer):
     def execute(self, *inputs: IntArray) -> IntArray:
         rows, columns = self.axes
         image = inputs[0].reshape(-1, rows.size, columns.size, self.channels)
-        larger = image[:, rows.source][:, :, columns.source]
-        return np.asarray(larger.reshape(-1, *self.sizes, self.channels))
+        return image[:, rows.source][:, :, columns.source].reshape(-1, *self.sizes, self.channels)
 
     # Time
 
@@ -126,7 +125,7 @@ class UpsampleNearestNeighbour(Layer):
         """Of each word of these rows and columns of the output, its step."""
         width, folds = self.axes[1].out, self._folds
         pixels = np.add.outer(rows * width, columns).reshape(-1)
-        return np.add.outer(pixels * folds, np.arange(folds)).reshape(-1)
+        return np.asarray(np.add.outer(pixels * folds, np.arange(folds)).reshape(-1))
 
     @property
     def cycles(self) -> int:
