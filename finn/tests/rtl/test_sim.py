@@ -217,7 +217,7 @@ def test_waveforms_have_to_be_asked_for(simulator: Simulator, x: np.ndarray, tmp
 
 def test_missing_headers(design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     verilator()
-    verilator_module._cxx_version()
+    verilator_module.compiler_version()
     monkeypatch.setenv("FINN_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(verilator_module, "compiler", lambda: "false")
     with pytest.raises(ToolMissing) as error:

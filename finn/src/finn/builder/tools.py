@@ -11,7 +11,8 @@ import subprocess
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType, VerificationStepType
 from finn.builder.errors import BuildError
 from finn.core.errors import FinnError
-from finn.rtl.verilator import compiler, require_waveform_headers, verilator
+from finn.dataflow.native import compiler
+from finn.rtl.verilator import require_waveform_headers, verilator
 from finn.synth import Family, Toolchain, ToolStatus, board, part
 from finn.synth.nextpnr import NEXTPNR
 from finn.synth.vivado import VIVADO

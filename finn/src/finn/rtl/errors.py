@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from finn.core.errors import FinnError
+from finn.dataflow.native import ToolMissing
+
+__all__ = ["DeadlockError", "RtlError", "ToolMissing"]
 
 
 class RtlError(FinnError):
     """A design that cannot be generated, built or simulated."""
-
-
-class ToolMissing(FinnError):
-    """An external tool that is needed is not on this machine, or too old."""
 
 
 class DeadlockError(RtlError):

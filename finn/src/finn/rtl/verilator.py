@@ -13,8 +13,16 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from finn.rtl.cache import cache_entry, content_key
-from finn.rtl.errors import RtlError, ToolMissing
+from finn.dataflow.native import (
+    ToolMissing,
+    cache_entry,
+    compile_cxx,
+    compiler,
+    compiler_version,
+    content_key,
+    first_error,
+)
+from finn.rtl.errors import RtlError
 
 OLDEST = (5, 6)
 MODEL_FLAGS = ("--cc", "-O3", "-DVERILATOR_O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint")
@@ -81,20 +89,6 @@ def _installation(program: Path) -> Verilator | None:
     return None
 
 
-@lru_cache
-def compiler() -> str:
-    """The C++ compiler. Raises ToolMissing."""
-    chosen = os.environ.get("CXX")
-    program = shutil.which(chosen) if chosen else shutil.which("g++") or shutil.which("clang++")
-    if not program:
-        raise ToolMissing(
-            f"$CXX={chosen} is no program" if chosen else "no C++ compiler was found",
-            why="simulators are compiled",
-            remedy="run `apt-get install g++`",
-        )
-    return program
-
-
 @dataclass(frozen=True)
 class Model:
     """What a simulator is made from. Equal contents give the same shared object."""
@@ -106,7 +100,7 @@ class Model:
     assertions: bool = False
 
     def build(self) -> Path:
-        """The shared object, from the cache if it is there. Raises RtlError with the tool's message."""
+        """The shared object, from the cache if it is there. Raises RtlError, NativeError with the tool's message."""
         tool, harness = verilator(), Path(__file__).with_name("harness.cpp")
         flags = [
             *MODEL_FLAGS,
@@ -123,7 +117,7 @@ class Model:
             *flags,
             *CXX_FLAGS,
             tool.version,
-            _cxx_version(),
+            compiler_version(),
         )
         product = cache_entry("rtlsim", key) / "sim.so"
         if not product.is_file():
@@ -137,7 +131,7 @@ class Model:
         arguments = ["--top-module", self.top, "--prefix", "Vmodel", "--Mdir", "obj"]
         done = tool.run([*flags, *arguments, *map(str, self.sources)], work)
         if done.returncode:
-            raise RtlError("Verilator refused the design", where=self.top, why=_first_error(done.stderr))
+            raise RtlError("Verilator refused the design", where=self.top, why=first_error(done.stderr))
         generated = sorted((work / "obj").glob("Vmodel*.cpp"))
         unit = [f'#include "{p.name}"' for p in generated]
         level = "-O0" if self.assertions else "-O2" if sum(p.stat().st_size for p in generated) <= SMALL else "-O1"
@@ -150,14 +144,14 @@ class Model:
         runtime = [str(_runtime(tool, self.trace))]
         libraries = ["-llz4", "-lz"] if self.trace else []
         compile_unit = [level, *CXX_FLAGS, *DEFINES, *define, *include, "-shared", "obj/unit.cpp"]
-        _cxx([*compile_unit, *runtime, *libraries, "-o", "sim.so"], work)
+        compile_cxx([*compile_unit, *runtime, *libraries, "-o", "sim.so"], work)
         return work / "sim.so"
 
 
 def _runtime(tool: Verilator, trace: bool) -> Path:
     """The compiled Verilator run-time library, once per Verilator, compiler and flags."""
     files = ["verilated.cpp", "verilated_threads.cpp", *(["verilated_fst_c.cpp"] if trace else [])]
-    key = content_key(*CXX_FLAGS, *DEFINES, tool.version, str(tool.root), _cxx_version(), *files)
+    key = content_key(*CXX_FLAGS, *DEFINES, tool.version, str(tool.root), compiler_version(), *files)
     product = cache_entry("verilated", key) / "runtime.o"
     if product.is_file():
         return product
@@ -166,28 +160,9 @@ def _runtime(tool: Verilator, trace: bool) -> Path:
         include = [f"-I{tool.root}/include", f"-I{tool.root}/include/vltstd"]
         trace_flags = [f"-DVM_TRACE={int(trace)}", f"-DVM_TRACE_FST={int(trace)}", "-DVM_TRACE_VCD=0"]
         (work / "all.cpp").write_text("".join(f'#include "{f}"\n' for f in files))
-        _cxx(["-O1", *CXX_FLAGS, *DEFINES, *trace_flags, *include, "-c", "all.cpp", "-o", "runtime.o"], work)
+        compile_cxx(["-O1", *CXX_FLAGS, *DEFINES, *trace_flags, *include, "-c", "all.cpp", "-o", "runtime.o"], work)
         os.replace(work / "runtime.o", product)
     return product
-
-
-def _cxx(arguments: list[str], cwd: Path) -> None:
-    command = [compiler(), *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RtlError("the C++ compiler failed on a simulator", why=_first_error(done.stderr))
-
-
-@lru_cache
-def _cxx_version() -> str:
-    done = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()[0] if done.stdout else compiler()
-
-
-def _first_error(text: str) -> str:
-    lines = text.splitlines()
-    errors = [line for line in lines if "rror" in line]
-    return (errors or lines or ["it gave no message"])[0].strip()
 
 
 def require_waveform_headers() -> None:
