@@ -73,7 +73,7 @@ module convolution_input_generator #(
             last_q <= 1'b0;
           end else if (turn) begin
             turn_q <= last_q ? '0 : turn_q + 1'b1;
-            last_q <= !last_q && turn_q == Bits'(Size - 2);
+            last_q <= turn_q == Bits'(Size - 2);
           end
         end
         assign last[n] = last_q;
