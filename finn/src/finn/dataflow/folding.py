@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import product
 from math import inf
 from typing import Any
 
 from finn.core.errors import ConfigError
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow.graph import layers, set_layer
-from finn.dataflow.layer import Layer, LayerError, divisors
+from finn.dataflow.graph import instances, layers, set_layer
+from finn.dataflow.layer import Layer, LayerError, Resources
 from finn.dataflow.layers import LAYERS
+from finn.dataflow.optimizer import MVAU_WWIDTH_MAX, STREAM_WIDTH_MAX, FoldingProblem, Limits, Solution
+from finn.dataflow.search import cheapest, fastest_within
 
 
 @dataclass(frozen=True)
 class Folding:
-    """What was chosen. cycles : per frame of the slowest layer; target_cycles : what was asked for."""
+    """What was chosen. cycles : per frame of the slowest layer; target_cycles : what was asked for.
+
+    resources, converters : estimates of the layers and of so many width converters between them, without FIFOs.
+    exact : no legal folding costs less.
+    """
 
     cycles: int
     limiting_layer: str
     target_cycles: int
+    resources: Resources = field(default_factory=Resources)
+    converters: int = 0
+    exact: bool = True
 
     @property
     def met(self) -> bool:
@@ -46,32 +54,60 @@ def target_cycles(target_fps: float, clk_ns: float) -> int:
     return max(1, int(1e9 / clk_ns / target_fps))
 
 
-def set_folding(model: ModelWrapper, target_cycles: int, mvau_wwidth_max: int = 36, part: str | None = None) -> Folding:
-    """Give each layer the smallest legal folding that meets `target_cycles` per frame, in place.
+def set_folding(
+    model: ModelWrapper,
+    target_cycles: int,
+    mvau_wwidth_max: int = MVAU_WWIDTH_MAX,
+    part: str | None = None,
+    stream_width_max: int = STREAM_WIDTH_MAX,
+) -> Folding:
+    """Give the layers the foldings and memories that meet `target_cycles` per frame at the least cost, in place.
 
-    Smallest: the least estimated area on `part`. A layer that cannot meet the target sets a slower one for all others.
-    mvau_wwidth_max : bits of parameters that one output may read per cycle, kept where it can be.
+    Cost: the estimated area on `part` of the layers and of the width converters between them. Layers that cannot meet
+    the target set a slower one for all others. Bits of parameters that one output reads per cycle, and bits of a beat
+    of any stream, stay within their limits where they can. What the layers had before does not matter.
     """
-    found = layers(model)
-    reachable = max(min(c.cycles for c in _candidates(layer)) for layer in found.values())
-    goal = max(target_cycles, reachable)
-    chosen = {name: _smallest(layer, goal, mvau_wwidth_max, part) for name, layer in found.items()}
-    for name, layer in chosen.items():
+    problem = FoldingProblem(instances(model), part, Limits(mvau_wwidth_max, stream_width_max))
+    return _set(model, cheapest(problem, target_cycles), target_cycles)
+
+
+def set_fastest(
+    model: ModelWrapper,
+    budget: Resources,
+    mvau_wwidth_max: int = MVAU_WWIDTH_MAX,
+    part: str | None = None,
+    stream_width_max: int = STREAM_WIDTH_MAX,
+) -> Folding:
+    """Give the layers the fastest foldings and memories that fit into `budget` by estimate, in place.
+
+    FIFOs are not known yet; leave room for them. `Folding.target_cycles` is what was reached. The search for what fits
+    weighs the resources against each other, and may miss the last per cent (`fastest_within`).
+    Raises BudgetError if nothing fits.
+    """
+    problem = FoldingProblem(instances(model), part, Limits(mvau_wwidth_max, stream_width_max))
+    found = fastest_within(problem, budget)
+    return _set(model, found, found.cycles)
+
+
+def set_memories(model: ModelWrapper, budget: Resources, part: str | None = None) -> Resources:
+    """Choose what the memories of all layers are made of, FIFOs among them, so that they fit into `budget`, in place.
+
+    Returns what they use then. Raises BudgetError if they do not fit.
+    """
+    found = fastest_within(FoldingProblem(instances(model), part, folds=False), budget)
+    _write(model, found)
+    return found.resources
+
+
+def _set(model: ModelWrapper, found: Solution, target: int) -> Folding:
+    _write(model, found)
+    limiting = max(found.layers, key=lambda name: found.layers[name].cycles)
+    return Folding(found.cycles, limiting, target, found.resources, found.converters, found.exact)
+
+
+def _write(model: ModelWrapper, found: Solution) -> None:
+    for name, layer in found.layers.items():
         set_layer(model, name, layer)
-    limiting = max(chosen, key=lambda name: chosen[name].cycles)
-    return Folding(chosen[limiting].cycles, limiting, target_cycles)
-
-
-def _candidates(layer: Layer) -> Iterator[Layer]:
-    foldings = layer.foldings()
-    for factors in product(*(divisors(getattr(layer, of)) for of in foldings.values())):
-        yield layer.with_config(**dict(zip(foldings, factors, strict=True)))
-
-
-def _smallest(layer: Layer, goal: int, width: int, part: str | None) -> Layer:
-    fast = [c for c in _candidates(layer) if c.cycles <= goal]
-    narrow = [c for c in fast if c.parameter_width <= width] or fast
-    return min(narrow, key=lambda c: (c.resources(part).area, c.cycles))
 
 
 def apply_config(model: ModelWrapper, config: Mapping[str, Mapping[str, Any]]) -> None:
