@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +77,7 @@ class SimResult:
 
     outputs : one integer array (N, …) per output port. Cycles count from the first input beat that was taken.
     entered, left : when the frames passed each input port and each output port.
+    checksums : of each CheckSum the word of the last frame, see `finn.dataflow.layers.checksum`.
     """
 
     outputs: tuple[IntArray, ...]
@@ -85,6 +86,7 @@ class SimResult:
     left: tuple[Passage, ...]
     links: dict[str, LinkStats] = field(default_factory=dict)
     fifo_high_water: dict[str, int] = field(default_factory=dict)
+    checksums: dict[str, int] = field(default_factory=dict)
 
     @property
     def input(self) -> Passage:
@@ -163,12 +165,14 @@ class Simulator:
             thresholds = [ctypes.c_uint32(int(p * _PROBABILITY)) for p in (input_gaps, back_pressure)]
             cycles = self._library.finn_sim_run(handle, *streams, *thresholds, seed, limit, idle)
             links, fifos = self._stats(handle)
+            checksums = self._checksums(handle)
         finally:
             self._library.finn_sim_free(handle)
         done = [s.done for s in streams[1]]
         if cycles < 0:
             self._explain(cycles == -2, limit if cycles == -1 else idle, done, outs, links, fifos)
-        return self._result(cycles, frames, ins, outs, links, {n: peak for n, (peak, _) in fifos.items()})
+        peaks = {name: peak for name, (peak, _) in fifos.items()}
+        return replace(self._result(cycles, frames, ins, outs, links, peaks), checksums=checksums)
 
     @property
     def _busy(self) -> int:
@@ -202,6 +206,13 @@ class Simulator:
             for link, (b, w, s, state) in zip(links, probes, strict=True)
         }
         return stats, {name: (int(peak), int(level)) for name, (peak, level) in zip(fifos, levels, strict=False)}
+
+    def _checksums(self, handle: ctypes.c_void_p) -> dict[str, int]:
+        names = self.design.checksums
+        words = np.zeros(len(names), np.uint32)
+        if names:
+            self._library.finn_sim_checksums(handle, _address(words))
+        return dict(zip(names, words.tolist(), strict=True))
 
     def _explain(
         self,
@@ -322,6 +333,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library.finn_sim_new.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
     library.finn_sim_free.argtypes = [ctypes.c_void_p]
     library.finn_sim_stats.argtypes = [ctypes.c_void_p] * 3
+    library.finn_sim_checksums.argtypes = [ctypes.c_void_p] * 2
     library.finn_sim_run.restype = ctypes.c_int64
     library.finn_sim_run.argtypes = (
         [ctypes.c_void_p] * 3 + [ctypes.c_uint32] * 2 + [ctypes.c_uint64] + [ctypes.c_int64] * 2
@@ -337,6 +349,7 @@ def _ports_header(design: Design) -> str:
         "FINN_OUTPUTS": [f"{p.prefix}, {-(-p.stream.padded_width // 32)}" for p in design.outputs],
         "FINN_PROBES": [f"{inside}probe_{link.name}" for link in design.links],
         "FINN_FIFOS": [f"{inside}{name}" for name in design.fifos],
+        "FINN_CHECKSUMS": [f"{inside}{name}" for name in design.checksums],
     }
     lines = [f"#define FINN_INPUT_COUNT {len(design.inputs)}", f"#define FINN_OUTPUT_COUNT {len(design.outputs)}"]
     for name, entries in lists.items():

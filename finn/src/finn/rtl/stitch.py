@@ -53,7 +53,15 @@ class Design:
     @property
     def fifos(self) -> tuple[str, ...]:
         """Instances that are FIFOs."""
-        return tuple(i.name for i in self.instances if i.layer.rtl().module == "streaming_fifo")
+        return self._of_module("streaming_fifo")
+
+    @property
+    def checksums(self) -> tuple[str, ...]:
+        """Instances that sum up their stream."""
+        return self._of_module("checksum")
+
+    def _of_module(self, module: str) -> tuple[str, ...]:
+        return tuple(i.name for i in self.instances if i.layer.rtl().module == module)
 
     def write(self, directory: str | os.PathLike[str]) -> Path:
         """Write <name>.sv, the library files, the memories and all_verilog_srcs.txt; return the path of the top."""
