@@ -52,7 +52,7 @@ class Steps(Layer):
 def left(*plans: Schedule, frames: int = 1) -> list[int]:
     """The cycles in which beats leave a chain of layers with these schedules."""
     chain = [Instance(f"n{k}", Steps(p), (f"t{k}",), (f"t{k + 1}",)) for k, p in enumerate(plans)]
-    return simulate(chain, frames).passed[f"t{len(plans)}"].reshape(-1).tolist()
+    return simulate(chain, frames, every=True).passed[f"t{len(plans)}"].reshape(-1).tolist()
 
 
 def test_steps_wait_for_their_beats() -> None:
@@ -71,7 +71,7 @@ def test_a_full_output_stops_the_steps_and_a_full_input_the_producer() -> None:
     reader = Schedule(5, (Reads(beat, depth=1, delay=1),), (Writes(beat, 1, depth=8),), periods=4)
     assert left(writer, reader) == [3, 8, 13, 18]
     chain = [Instance("a", Steps(writer), ("t0",), ("t1",)), Instance("b", Steps(reader), ("t1",), ("t2",))]
-    times = simulate(chain, 1)
+    times = simulate(chain, 1, every=True)
     assert times.passed["t1"].tolist() == [[1, 3, 8, 13]]  # a place is free in the cycle after its beat was used
     assert times.passed["t0"].tolist() == [[0, 1, 2, 4]]
     assert times.latency == 19
@@ -103,7 +103,10 @@ def test_beats_that_never_come_are_a_deadlock() -> None:
             Instance("join", Many(join), ("c", "d"), ("y",)),
         ]
 
-    assert simulate(graph(direct=1), 1).passed["y"].shape == (1, 6)  # 2 places of the fork and 1: just enough
+    assert simulate(graph(direct=1), 1, every=True).passed["y"].shape == (
+        1,
+        6,
+    )  # 2 places of the fork and 1: just enough
     with pytest.raises(DataflowError, match="deadlock"):
         wide = Schedule(6, (Reads(np.arange(6)),), (Writes(np.full(6, 5), 1, depth=6),))
         simulate([graph(1)[0], Instance("block", Steps(wide), ("a",), ("c",)), *graph(1)[2:]], 1)

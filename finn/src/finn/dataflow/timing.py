@@ -1,37 +1,57 @@
 """When beats pass in a graph of layers, from the layers' schedules alone: no data, and no RTL.
 
-Every beat has a time at which its producer can first offer it and a time at which its reader takes it. A layer's steps
-follow from the times of its inputs and from the room in its output buffers; so all times follow from each other, and
-where they do not, the graph deadlocks. (A timed marked graph, Baccelli et al., Synchronization and Linearity, 1992.)
+`recurrences` says what a schedule means; timing.cpp computes the same fast, compiled on first use. Without a C++
+compiler the recurrences are run as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import ctypes
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from finn.core.errors import FinnError
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DataflowError, Instance, instances, make_model
-from finn.dataflow.layer import IntArray, Layer, Reads, Writes
+from finn.dataflow.layer import IntArray, Layer, Stream
+from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.native import shared_object
+from finn.dataflow.recurrences import Member, Plan, Recurrences
 
+log = logging.getLogger(__name__)
 
-@dataclass
-class _Edge:
-    """A stream: of each beat, when it can first be taken and when it is."""
+UNLIMITED = 1 << 40
+"""Depth of a FIFO that never fills."""
 
-    offered: list[int] = field(default_factory=list)
-    taken: list[int] = field(default_factory=list)
+PERIODS = (1, 2, 3, 4)
+"""Frames after which a steady state may repeat: an interval of 10.5 cycles alternates between 10 and 11."""
+
+FLAGS = ("-std=c++17", "-O2")
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Per tensor, the cycle in which each beat of all frames passes, (frames, beats)."""
+    """A run of some frames.
+
+    passed : per tensor, the cycle in which the first and the last beat of each frame pass, (frames, 2); or each beat,
+    (frames, beats).
+    high_water : per FIFO, the most beats that it held at once. needed : the depth without which a beat had waited.
+    period : the frames after which everything repeats, if it is known. beats : how many passed, of all tensors.
+    """
 
     passed: Mapping[str, IntArray]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    high_water: Mapping[str, int] = field(default_factory=dict)
+    needed: Mapping[str, int] = field(default_factory=dict)
+    period: int | None = None
+    beats: int = 0
 
     @property
     def latency(self) -> int:
@@ -41,140 +61,260 @@ class Timing:
 
     @property
     def interval(self) -> float:
-        """Mean distance of the last output beats of the frames, from the middle of the run on."""
-        last = np.max([self.passed[t][:, -1] for t in self.outputs], axis=0)
-        start = len(last) // 2 if len(last) > 2 else 0
+        """Mean distance of the last output beats of the frames: of a period, or from the middle of the run on."""
+        return self._distance(np.max([self.passed[t][:, -1] for t in self.outputs], axis=0))
+
+    @property
+    def slowest(self) -> float:
+        """The largest such distance of any tensor, within or at the border of the graph."""
+        return max(self._distance(times[:, -1]) for times in self.passed.values())
+
+    def _distance(self, last: IntArray) -> float:
+        start = len(last) - 1 - self.period if self.period else len(last) // 2 if len(last) > 2 else 0
         return float(last[-1] - last[start]) / (len(last) - 1 - start)
 
 
-class _In:
-    """One input of a layer during a run."""
+class Engine(Protocol):
+    """What runs a plan, see `Recurrences`."""
 
-    def __init__(self, reads: Reads, edge: _Edge, steps: int, frames: int) -> None:
-        self.edge, self.depth, self.delay = edge, reads.depth, reads.delay
-        starts = np.arange(frames)[:, None] * steps
-        self.steps = (starts + reads.steps).reshape(-1).tolist()
-        self.frees = (starts + (reads.steps if reads.frees is None else reads.frees)).reshape(-1).tolist()
-        self.used = 0
-        self.freed: list[int] = []
-
-    def accept(self) -> bool:
-        """Take what a holding input can take; whether it took anything."""
-        if not self.depth:
-            return False
-        edge, before = self.edge, len(self.edge.taken)
-        while (i := len(edge.taken)) < len(edge.offered) and i < len(self.steps) and i - self.depth < len(self.freed):
-            time = max(edge.offered[i], edge.taken[-1] + 1 if i else 0)
-            edge.taken.append(max(time, self.freed[i - self.depth] + 1) if i >= self.depth else time)
-        return len(edge.taken) > before
-
-    def ready(self, step: int) -> int | None:
-        """From when on `step` has its beats, None if that is not known yet."""
-        time, i = 0, self.used
-        times = self.edge.taken if self.depth else self.edge.offered
-        while i < len(self.steps) and self.steps[i] <= step:
-            if i >= len(times):
-                return None
-            time, i = max(time, times[i] + self.delay), i + 1
-        return time
-
-    def done(self, step: int, time: int) -> None:
-        while self.used < len(self.steps) and self.steps[self.used] <= step:
-            self.used += 1
-            if not self.depth:
-                self.edge.taken.append(time)
-        while self.depth and len(self.freed) < len(self.frees) and self.frees[len(self.freed)] <= step:
-            self.freed.append(time)
+    def frame(self) -> bool: ...
+    def waits(self) -> list[int]: ...
+    def passed(self, edge: int) -> IntArray: ...
+    def levels(self) -> Mapping[str, tuple[int, int]]: ...
 
 
-class _Out:
-    """One output of a layer during a run."""
+class Network:
+    """Layers that are run several times; their schedules are made once."""
 
-    def __init__(self, writes: Writes, edge: _Edge, steps: int, frames: int) -> None:
-        self.edge, self.depth, self.delay = edge, writes.depth, writes.delay
-        starts = np.arange(frames)[:, None] * steps
-        self.steps = (starts + writes.steps).reshape(-1).tolist()
-        self.claims = (starts + (writes.steps if writes.claims is None else writes.claims)).reshape(-1).tolist()
-        self.claimed = 0
+    def __init__(self, placed: Sequence[Instance]) -> None:
+        self.placed = tuple(placed)
+        self._schedules = {i.name: i.layer.schedule() for i in placed}
 
-    def ready(self, step: int) -> int | None:
-        time, j = 0, self.claimed
-        while j < len(self.claims) and self.claims[j] <= step:
-            if j >= self.depth:
-                if j - self.depth >= len(self.edge.taken):
-                    return None
-                time = max(time, self.edge.taken[j - self.depth] + 1)
-            j += 1
-        return time
+    def with_fifos(self, depths: Mapping[str, int]) -> Network:
+        """With FIFOs of these depths in these tensors, called like them; UNLIMITED is a depth, too."""
+        found = Network(())
+        found._schedules = dict(self._schedules)
+        behind = {t: f"{t} behind its FIFO" for t in depths}
+        placed: list[Instance] = []
+        for i in self.placed:
+            placed.append(replace(i, inputs=tuple(behind.get(t, t) for t in i.inputs)))
+            for t, s in zip(i.outputs, i.layer.outputs, strict=True):
+                if t in depths:
+                    fifo = StreamingFIFO(s.shape, s.dtype, s.lanes, depths[t], window=s.window, taps=s.taps)
+                    placed.append(Instance(t, fifo, (t,), (behind[t],)))
+                    found._schedules[t] = fifo.schedule()
+        found.placed = tuple(placed)
+        return found
 
-    def done(self, step: int, time: int) -> None:
-        while self.claimed < len(self.claims) and self.claims[self.claimed] <= step:
-            self.claimed += 1
-        while len(self.edge.offered) < len(self.steps) and self.steps[len(self.edge.offered)] <= step:
-            self.edge.offered.append(time + self.delay)
+    def run(self, frames: int, *, interval: int = 0, until_steady: bool = False, every: bool = False) -> Timing:
+        """Send `frames` frames, or, `until_steady`, at least three and at most so many.
 
-
-class _Run:
-    """One layer during a run."""
-
-    def __init__(self, instance: Instance, edges: Mapping[str, _Edge], frames: int) -> None:
-        schedule = instance.layer.schedule()
-        periods = frames * schedule.periods
-        self.name = instance.name
-        self.total = schedule.steps * periods
-        ins, outs = (
-            zip(schedule.reads, instance.inputs, strict=True),
-            zip(schedule.writes, instance.outputs, strict=True),
+        interval : cycles over which the beats of a frame are spread at the inputs; 0 for one beat per cycle.
+        every : tell the times of all beats. Raises DataflowError if the layers deadlock.
+        """
+        names, plan = self._plan(interval)
+        engine = _engine(plan, every)
+        period = None
+        for count in range(1, frames + 1):
+            if not engine.frame():
+                raise _deadlock(plan, names, engine.waits())
+            if until_steady and (period := _period([engine.passed(e)[:, -1] for e in range(len(names))], count)):
+                break
+        passed = {t: engine.passed(e) for e, t in enumerate(names)}
+        if not every:
+            passed = {t: times[:, [0, -1]] for t, times in passed.items()}
+        levels = engine.levels()
+        return Timing(
+            passed,
+            tuple(names[e] for e in plan.sources),
+            tuple(names[e] for e in plan.sinks),
+            {name: peak for name, (peak, _) in levels.items()},
+            {name: needed for name, (_, needed) in levels.items()},
+            period,
+            sum(plan.beats) * len(passed[names[0]]),
         )
-        self.inputs = [_In(r, edges[t], schedule.steps, periods) for r, t in ins]
-        self.outputs = [_Out(w, edges[t], schedule.steps, periods) for w, t in outs]
-        self.step, self.time = 0, -1
 
-    def advance(self) -> bool:
-        """Go as far as the times that are known allow; whether anything happened."""
-        moved = any([i.accept() for i in self.inputs])
-        ends: list[_In | _Out] = [*self.inputs, *self.outputs]
-        while self.step < self.total:
-            times = [end.ready(self.step) for end in ends]
-            if None in times:
-                return moved
-            self.time = max(self.time + 1, *(t for t in times if t is not None))
-            for end in ends:
-                end.done(self.step, self.time)
-            for i in self.inputs:
-                i.accept()
-            self.step, moved = self.step + 1, True
-        return moved
-
-
-def simulate(placed: Sequence[Instance], frames: int) -> Timing:
-    """Run `frames` frames, offered at one beat per cycle and input, through these layers.
-
-    Raises DataflowError if they deadlock.
-    """
-    names = dict.fromkeys(t for i in placed for t in (*i.inputs, *i.outputs))
-    edges = {t: _Edge() for t in names}
-    made, read = {t for i in placed for t in i.outputs}, {t for i in placed for t in i.inputs}
-    sources, sinks = (tuple(t for t in names if t not in other) for other in (made, read))
-    streams = {
-        t: s for i in placed for t, s in zip((*i.inputs, *i.outputs), (*i.layer.inputs, *i.layer.outputs), strict=True)
-    }
-    for t in sources:
-        edges[t].offered = list(range(frames * streams[t].beats))
-    runs = [_Run(i, edges, frames) for i in placed]
-    while any([r.advance() for r in runs] + [_sink(edges[t]) for t in sinks]):
-        pass
-    stuck = [r.name for r in runs if r.step < r.total]
-    if stuck:
-        raise DataflowError(f"the schedules of {', '.join(stuck)} deadlock")
-    return Timing({t: np.array(e.taken).reshape(frames, -1) for t, e in edges.items()}, sources, sinks)
+    def _plan(self, interval: int) -> tuple[tuple[str, ...], Plan]:
+        """The names of the edges, and the graph in numbers."""
+        streams: dict[str, Stream] = {}
+        for i in self.placed:
+            streams |= zip((*i.inputs, *i.outputs), (*i.layer.inputs, *i.layer.outputs), strict=True)
+        number = {t: k for k, t in enumerate(streams)}
+        members = tuple(
+            Member(
+                i.name,
+                self._schedules[i.name],
+                tuple(number[t] for t in i.inputs),
+                tuple(number[t] for t in i.outputs),
+                isinstance(i.layer, StreamingFIFO),
+            )
+            for i in self.placed
+        )
+        made, read = {e for m in members for e in m.outputs}, {e for m in members for e in m.inputs}
+        sources, sinks = (tuple(e for e in number.values() if e not in other) for other in (made, read))
+        return tuple(number), Plan(members, tuple(s.beats for s in streams.values()), sources, sinks, interval)
 
 
-def _sink(edge: _Edge) -> bool:
-    before = len(edge.taken)
-    for time in edge.offered[before:]:
-        edge.taken.append(max(time, edge.taken[-1] + 1 if edge.taken else 0))
-    return len(edge.taken) > before
+def _period(last: Sequence[IntArray], frames: int) -> int | None:
+    """The number of frames after which all tensors repeat, seen twice; None if they do not."""
+    for period in PERIODS:
+        if frames > 2 * period and all(t[-1] - t[-1 - period] == t[-1 - period] - t[-1 - 2 * period] for t in last):
+            return period
+    return None
+
+
+# Deadlocks
+
+
+def _deadlock(plan: Plan, names: Sequence[str], waits: Sequence[int]) -> DataflowError:
+    """Which layers wait for each other; the shortest circle of them."""
+    writer = {e: k for k, m in enumerate(plan.members) for e in m.outputs}
+    reader = {e: k for k, m in enumerate(plan.members) for e in m.inputs}
+    reasons: dict[int, tuple[int, str]] = {}
+    for k, (m, end) in enumerate(zip(plan.members, waits, strict=True)):
+        if end < 0:
+            continue
+        edge = (*m.inputs, *m.outputs)[end]
+        other = (writer if end < len(m.inputs) else reader).get(edge, -1)
+        if other >= 0:
+            kind = "a beat of" if end < len(m.inputs) else "room towards"
+            reasons[k] = other, f"{m.name} waits for {kind} {plan.members[other].name}"
+    circle = min((_circle(k, reasons) for k in reasons), key=len, default=[])
+    stuck = [m.name for m, end in zip(plan.members, waits, strict=True) if end >= 0]
+    return DataflowError(
+        f"the schedules of {', '.join(plan.members[k].name for k in circle) or ', '.join(stuck)} deadlock",
+        why="; ".join(reasons[k][1] for k in circle),
+        remedy="put a deeper FIFO where a layer waits for room",
+    )
+
+
+def _circle(start: int, reasons: Mapping[int, tuple[int, str]]) -> list[int]:
+    """The circle that following the reasons from `start` ends in."""
+    seen: list[int] = []
+    k = start
+    while k in reasons and k not in seen:
+        seen.append(k)
+        k = reasons[k][0]
+    circle = seen[seen.index(k) :] if k in seen else seen
+    first = circle.index(min(circle))
+    return circle[first:] + circle[:first] if k in seen else circle
+
+
+# The compiled recurrences
+
+
+class _End(ctypes.Structure):
+    _fields_ = (
+        ("edge", ctypes.c_int64),
+        ("count", ctypes.c_int64),
+        ("steps", ctypes.c_void_p),
+        ("other", ctypes.c_void_p),
+        ("depth", ctypes.c_int64),
+        ("delay", ctypes.c_int64),
+    )
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("steps", "periods", "inputs", "outputs", "is_fifo"))
+
+
+class _Compiled:
+    """`Recurrences` in C++."""
+
+    def __init__(self, library: ctypes.CDLL, plan: Plan, every: bool) -> None:
+        self._library, self._plan = library, plan
+        self._frames = 0
+        self._held: list[IntArray] = []  # the library keeps pointers to them
+        layers = [
+            _Layer(m.schedule.steps, m.schedule.periods, len(m.inputs), len(m.outputs), m.is_fifo) for m in plan.members
+        ]
+        ends = [end for m in plan.members for end in self._ends(m)]
+        numbers = [self._keep(x) for x in (plan.beats, plan.sources, [plan.interval] * len(plan.sources), plan.sinks)]
+        beats, sources, intervals, sinks = numbers
+        self._handle = ctypes.c_void_p(
+            library.finn_timing_new(
+                len(plan.beats), beats, len(layers), (_Layer * len(layers))(*layers), (_End * len(ends))(*ends),
+                len(plan.sources), sources, intervals, len(plan.sinks), sinks, int(every),
+            )
+        )  # fmt: skip
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            self._library.finn_timing_free(self._handle)
+
+    def _keep(self, numbers: Iterable[int] | IntArray) -> int:
+        array = np.ascontiguousarray(numbers if isinstance(numbers, np.ndarray) else list(numbers), np.int64)
+        self._held.append(array)
+        return int(array.ctypes.data)
+
+    def _ends(self, m: Member) -> Iterable[_End]:
+        for e, r in zip(m.inputs, m.schedule.reads, strict=True):
+            steps = self._keep(r.steps)
+            frees = steps if r.frees is None else self._keep(r.frees)
+            yield _End(e, len(r.steps), steps, frees, r.depth, r.delay)
+        for e, w in zip(m.outputs, m.schedule.writes, strict=True):
+            steps = self._keep(w.steps)
+            claims = steps if w.claims is None else self._keep(w.claims)
+            yield _End(e, len(w.steps), steps, claims, -1 if w.depth >= UNLIMITED else w.depth, w.delay)
+
+    def frame(self) -> bool:
+        self._frames += 1
+        return bool(self._library.finn_timing_frame(self._handle))
+
+    def waits(self) -> list[int]:
+        found = np.zeros(len(self._plan.members), np.int64)
+        self._library.finn_timing_waits(self._handle, found.ctypes.data)
+        return [int(k) for k in found]
+
+    def times(self, edge: int) -> IntArray:
+        found = np.zeros(self._library.finn_timing_count(self._handle, edge), np.int64)
+        self._library.finn_timing_passed(self._handle, edge, found.ctypes.data)
+        return found
+
+    def passed(self, edge: int) -> IntArray:
+        return self.times(edge).reshape(self._frames, -1)
+
+    def levels(self) -> Mapping[str, tuple[int, int]]:
+        fifos = [m.name for m in self._plan.members if m.is_fifo]
+        found = np.zeros((len(fifos), 2), np.int64)
+        self._library.finn_timing_levels(self._handle, found.ctypes.data)
+        return {name: (int(peak), int(needed)) for name, (peak, needed) in zip(fifos, found, strict=True)}
+
+
+@lru_cache
+def _library() -> ctypes.CDLL | None:
+    """The compiled recurrences; None, with a warning, if they cannot be compiled."""
+    try:
+        library = ctypes.CDLL(str(shared_object(Path(__file__).with_suffix(".cpp"), FLAGS)))
+    except (FinnError, OSError) as error:
+        log.warning("schedules run in Python, which takes some hundred times longer: %s", error)
+        return None
+    word, pointer = ctypes.c_int64, ctypes.c_void_p
+    library.finn_timing_new.restype = pointer
+    counted = [word, pointer]
+    library.finn_timing_new.argtypes = [*counted, *counted, pointer, *counted, pointer, *counted, word]
+    library.finn_timing_free.argtypes = [pointer]
+    library.finn_timing_frame.argtypes = [pointer]
+    library.finn_timing_waits.argtypes = library.finn_timing_levels.argtypes = [pointer, pointer]
+    library.finn_timing_count.argtypes = [pointer, word]
+    library.finn_timing_passed.argtypes = [pointer, word, pointer]
+    library.finn_timing_frame.restype = library.finn_timing_count.restype = word
+    for name in ("free", "waits", "passed", "levels"):
+        getattr(library, f"finn_timing_{name}").restype = None
+    return library
+
+
+def _engine(plan: Plan, every: bool) -> Engine:
+    library = _library()
+    return Recurrences(plan) if library is None else _Compiled(library, plan, every)
+
+
+# Runs
+
+
+def simulate(placed: Sequence[Instance], frames: int, *, every: bool = False) -> Timing:
+    """Run `frames` frames, offered at one beat per cycle and input, through these layers; see `Network.run`."""
+    return Network(placed).run(frames, every=every)
 
 
 def of_layer(layer: Layer, frames: int) -> Timing:
