@@ -75,10 +75,11 @@ class Parts:
         """Of each part per turn."""
         return tuple(prod(shape[self.place :]) // lanes for shape in self.shapes)
 
-    def turns(self, lanes: int) -> list[IntArray]:
-        """Of each part the steps of a round that carry its beats."""
-        ends = np.cumsum(self.beats(lanes))
-        return [np.arange(end - beats, end) for end, beats in zip(ends, self.beats(lanes), strict=True)]
+    def turns(self, lanes: int) -> tuple[IntArray, list[IntArray]]:
+        """The steps of a round, and which of them carry the beats of each part."""
+        beats = self.beats(lanes)
+        steps = np.arange(sum(beats))
+        return steps, np.split(steps, np.cumsum(beats)[:-1])
 
     def split(self, x: IntArray) -> tuple[IntArray, ...]:
         """The parts of frames (N, *shape[1:])."""
@@ -129,9 +130,8 @@ class StreamingConcat(Layer):
         return (Stream(self.shape, self.dtype, self.SIMD),)
 
     def schedule(self) -> Schedule:
-        turns = self.parts.turns(self.SIMD)
+        steps, turns = self.parts.turns(self.SIMD)
         reads = tuple(Reads(turn, pipeline.STREAM_REGISTER_DEPTH, pipeline.STREAM_REGISTER) for turn in turns)
-        steps = np.arange(sum(self.parts.beats(self.SIMD)))
         out = Writes(steps, pipeline.STREAM_REGISTER, pipeline.STREAM_REGISTER_DEPTH)
         return Schedule(len(steps), reads, (out,), periods=self.parts.rounds)
 

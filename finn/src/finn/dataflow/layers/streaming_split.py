@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
 from finn.dataflow.layer import IntArray, Layer, Reads, Resources, Rtl, Schedule, Stream, Writes, folding
@@ -42,8 +40,7 @@ class StreamingSplit(Layer):
         return tuple(Stream(shape, self.dtype, self.SIMD) for shape in self.parts.shapes)
 
     def schedule(self) -> Schedule:
-        turns = self.parts.turns(self.SIMD)
-        steps = np.arange(sum(self.parts.beats(self.SIMD)))
+        steps, turns = self.parts.turns(self.SIMD)
         writes = tuple(Writes(turn, pipeline.STREAM_REGISTER, pipeline.STREAM_REGISTER_DEPTH) for turn in turns)
         return Schedule(len(steps), (Reads(steps),), writes, periods=self.parts.rounds)
 
