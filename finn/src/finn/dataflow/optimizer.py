@@ -7,7 +7,7 @@ these streams costs; an edge costs its converter, and is illegal if none convert
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from math import lcm, prod
@@ -42,13 +42,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class Solution:
-    """layers : by name. used : of KINDS, with converters. cost : at the prices. exact : nothing is cheaper."""
+    """layers : by name. converters : how many between them. cost : at the prices. exact : nothing is cheaper.
+
+    by_layer : (layers, KINDS), without converters; used : KINDS, with them. values : of the problem's variables.
+    """
 
     layers: Mapping[str, Layer]
+    by_layer: FloatArray
     used: FloatArray
     converters: int
     cost: float
     exact: bool
+    values: tuple[int, ...]
 
     @property
     def resources(self) -> Resources:
@@ -74,6 +79,7 @@ class _Place:
 class _End:
     """A stream at one end of an edge: its forms, and which of them goes with each value of the variable."""
 
+    place: int
     variable: int
     forms: tuple[Stream, ...]
     form: IntArray
@@ -81,9 +87,9 @@ class _End:
 
 @dataclass(frozen=True)
 class _Edge:
-    """used : (values of one variable, of the other, KINDS); inf if illegal."""
+    """places : which layers it joins. used : (values of one variable, of the other, KINDS); inf if illegal."""
 
-    tensor: str
+    places: tuple[int, int]
     variables: tuple[int, int]
     used: FloatArray
     converts: BoolArray
@@ -131,7 +137,7 @@ class FoldingProblem:
             v = next(v for v, values in enumerate(variables) if _refines(values, label))
             form = np.zeros(shape[v], np.int64)
             form[variables[v]] = label
-            ends[p] = _End(first + v, forms[p][0], form)
+            ends[p] = _End(len(self._places) - 1, first + v, forms[p][0], form)
         return ends
 
     def _edge(self, tensor: str, out: _End, into: _End) -> _Edge:
@@ -150,7 +156,8 @@ class FoldingProblem:
         lanes = [np.array([s.lanes for s in end.forms]) for end in (out, into)]
         cells = np.ix_(out.form, into.form)
         converts = lanes[0][:, None] != lanes[1]
-        return _Edge(tensor, (out.variable, into.variable), used[cells], converts[cells])
+        places, variables = (out.place, into.place), (out.variable, into.variable)
+        return _Edge(places, variables, used[cells], converts[cells])
 
     @cached_property
     def _graph(self) -> CostGraph:
@@ -211,10 +218,39 @@ class FoldingProblem:
             k = cells[tuple(found.values[v] for v in place.variables)]
             layers[place.name], counted = place.candidates.chosen(int(k), int(memory[k]))
             used.append(counted)
-        taken = [(e, tuple(found.values[v] for v in e.variables)) for e in self._edges]
-        used += [e.used[cell] for e, cell in taken]
+        return self._solution(layers, np.array(used), found.values, found.cost, found.exact)
+
+    def _solution(
+        self, layers: Mapping[str, Layer], by_layer: FloatArray, values: tuple[int, ...], cost: float, exact: bool
+    ) -> Solution:
+        taken = [(e, tuple(values[v] for v in e.variables)) for e in self._edges]
+        used = by_layer.sum(0) + sum((e.used[cell] for e, cell in taken), np.zeros(len(KINDS)))
         converters = sum(bool(e.converts[cell]) for e, cell in taken)
-        return Solution(layers, np.asarray(np.sum(used, axis=0)), converters, found.cost, found.exact)
+        return Solution(layers, by_layer, used, converters, cost, exact, values)
+
+    def crossings(self, one: Solution, other: Solution) -> FloatArray:
+        """(layers + 1, KINDS): what is used if the first so many layers are as in `one`, the others as in `other`.
+
+        Of those that are illegal, inf.
+        """
+        start = np.zeros((1, len(KINDS)))
+        heads = np.concatenate([start, one.by_layer.cumsum(0)])
+        total = heads + np.concatenate([start, other.by_layer[::-1].cumsum(0)])[::-1]
+        for e in self._edges:
+            (a, b), (u, v) = e.places, e.variables
+            total[: a + 1] += e.used[other.values[u], other.values[v]]
+            total[a + 1 : b + 1] += e.used[one.values[u], other.values[v]]
+            total[b + 1 :] += e.used[one.values[u], one.values[v]]
+        return total
+
+    def crossed(self, one: Solution, other: Solution, count: int, prices: Prices) -> Solution:
+        """The first `count` layers as in `one`, the others as in `other`, which has to be legal."""
+        first = sum(len(p.variables) for p in self._places[:count])
+        values = (*one.values[:first], *other.values[first:])
+        layers = {p.name: (one if k < count else other).layers[p.name] for k, p in enumerate(self._places)}
+        by_layer = np.concatenate([one.by_layer[:count], other.by_layer[count:]])
+        found = self._solution(layers, by_layer, values, 0.0, False)
+        return replace(found, cost=float(prices.cost(found.used)))
 
 
 def _distinct(streams: list[Stream]) -> tuple[tuple[Stream, ...], IntArray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -12,11 +13,11 @@ from finn.dataflow.graph import DataflowError
 from finn.dataflow.layer import Resources
 from finn.dataflow.optimizer import FoldingProblem, Solution
 
-ROUNDS = 24
+ROUNDS = 20
 """Changes of prices before a budget counts as too small."""
 
-STEP = 4.0
-"""Most that a price changes by in a round."""
+SLACK = 1e-9
+"""Of shares of a budget, for rounding."""
 
 
 class BudgetError(FinnError):
@@ -37,9 +38,9 @@ class _Budget:
         """`weights` per share of the budget."""
         return Prices(np.where(self.missing, 0.0, weights / np.where(self.missing, 1.0, self.have)), self.missing)
 
-    def shares(self, solution: Solution) -> FloatArray:
-        """Used, of what there is."""
-        return np.where(self.missing, 0.0, solution.used / np.where(self.missing, 1.0, self.have))
+    def shares(self, used: FloatArray) -> FloatArray:
+        """Of what there is, along the last axis."""
+        return np.where(self.missing, 0.0, used / np.where(self.missing, 1.0, self.have))
 
 
 def cheapest(problem: FoldingProblem, target_cycles: int) -> Solution:
@@ -77,26 +78,61 @@ def fastest_within(problem: FoldingProblem, budget: Resources) -> Solution:
     if best is None:
         raise _too_small(problem, goals[-1], budget)
     small = problem.solve(best.cycles, Prices(BY_AREA.per_unit, limits.missing))
-    return small if small is not None and limits.shares(small).max() <= 1 else best
+    return small if small is not None and limits.shares(small.used).max() <= 1 else best
 
 
 def _fitting(problem: FoldingProblem, cycles: int, limits: _Budget) -> Solution | None:
     """A folding that fits; None if there is none, or if none was found.
 
-    At any prices, a folding that fits costs no more than the whole budget; so if the cheapest does, none fits. Else the
-    prices rise of what is short, and fall of what is not (Lagrangian relaxation).
+    At any prices, a folding that fits costs no more than the whole budget; so if the cheapest does, none fits. The next
+    prices are those at which all that was found before costs the most (Lagrangian dual by cutting planes, Kelley 1960).
+    What lies between two of them is tried, too.
     """
     weights = np.where(limits.missing, 0.0, 1.0)
+    known: list[Solution] = []
+    bound = np.inf
     for _ in range(ROUNDS):
-        weights /= weights.sum()
-        found = problem.solve(cycles, limits.prices(weights))
-        if found is None or found.cost > 1 + 1e-9:
+        prices = limits.prices(weights / weights.sum())
+        found = problem.solve(cycles, prices)
+        if found is None or found.cost > 1 + SLACK:
             return None
-        shares = limits.shares(found)
-        if shares.max() <= 1:
+        if limits.shares(found.used).max() <= 1:
             return found
-        weights = weights * np.clip(shares, 1 / STEP, STEP)
+        for old in known[::-1]:
+            for one, other in ((old, found), (found, old)):
+                fits = np.flatnonzero(limits.shares(problem.crossings(one, other)).max(-1) <= 1)
+                if fits.size:
+                    return problem.crossed(one, other, int(fits[0]), prices)
+        if found.cost >= bound - SLACK:
+            return None
+        known.append(found)
+        weights, bound = _dearest(limits.shares(np.array([s.used for s in known])))
     return None
+
+
+def _dearest(shares: FloatArray) -> tuple[FloatArray, float]:
+    """Weights of sum 1 for which the least weighted sum of a row is the greatest, and that.
+
+    The value of a matrix game: at an extreme optimum some rows are equal, and as many weights are not zero (Shapley and
+    Snow 1950); all such choices are tried.
+    """
+    rows, kinds = shares.shape
+    best, value = np.full(kinds, 1 / kinds), -np.inf
+    for size in range(1, min(rows, kinds) + 1):
+        row, kind = (np.array(list(combinations(range(n), size))) for n in (rows, kinds))
+        systems = np.zeros((len(row), len(kind), size + 1, size + 1))
+        systems[..., :size, :size] = shares[row[:, None, :, None], kind[None, :, None, :]]
+        systems[..., :size, size] = -1
+        systems[..., size, :size] = 1
+        regular = np.abs(np.linalg.det(systems)) > SLACK
+        which = np.broadcast_to(kind, (*regular.shape, size))[regular]
+        found = np.linalg.solve(systems[regular], np.eye(size + 1)[size][:, None])[:, :size, 0]
+        weights = np.zeros((len(found), kinds))
+        np.put_along_axis(weights, which, found, 1)
+        least = np.where((found < -SLACK).any(1), -np.inf, (weights @ shares.T).min(1))
+        if len(least) and least.max() > value:
+            best, value = weights[least.argmax()].clip(0), float(least.max())
+    return best, value
 
 
 def _too_small(problem: FoldingProblem, slowest: int, budget: Resources) -> BudgetError:
@@ -104,7 +140,7 @@ def _too_small(problem: FoldingProblem, slowest: int, budget: Resources) -> Budg
     have = ", ".join(f"{kind} {getattr(budget, kind)}" for kind in KINDS)
     need = "" if area is None else ", ".join(f"{kind} {getattr(area.resources, kind)}" for kind in KINDS)
     return BudgetError(
-        f"no folding fits into {have}",
+        f"no folding was found that fits into {have}",
         why=f"the smallest needs about {need}",
         remedy="use a larger part, or allow a larger share of it",
     )
