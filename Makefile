@@ -20,7 +20,7 @@ CXX_FILES = $(wildcard finn-hlslib/include/finn/*.hpp) $(shell find finn/src -na
 export PYTHONSAFEPATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test slow sweep differential bench bench-base lint format demo docs clean
+.PHONY: help setup test slow formal sweep differential bench bench-base lint format demo docs clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,9 @@ slow: $(TOOLS)  ## run the slow tests, with newly generated examples
 
 sweep: $(TOOLS)  ## thousands of random layers as RTL against NumPy and their schedules; SWEEP=60 per layer, in sixes
 	FINN_SWEEP=$(SWEEP) $(BIN)/pytest -m slow -k long_ladder --hypothesis-seed=$$(date +%s) $(PYTEST_ARGS)
+
+formal: $(TOOLS)  ## prove that the modules keep to AXI4-Stream
+	$(BIN)/pytest -m slow -q finn/tests/synth/test_formal.py
 
 $(QONNX)/.ready: ci/requirements-qonnx.txt
 	"$(PYTHON)" -m venv "$(QONNX)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,13 @@ def test_one_module_per_file() -> None:
     for name, path in library().items():
         lines = [line for line in path.read_text().splitlines() if line.startswith("module ")]
         assert [line.split()[1] for line in lines] == [name]
+
+
+def test_no_sign_in_front_of_a_sized_cast() -> None:
+    """Yosys 0.70 reads -N'(x) as (-N)'(x), without a word if that makes a width."""
+    for name, path in library().items():
+        text = re.sub(r"//.*", "", path.read_text())
+        assert not re.search(r"[(=?:,&|^+*{-]\s*[-~!]\w+'\(", text), name
 
 
 @pytest.mark.parametrize(

@@ -63,4 +63,24 @@ module credit_fifo #(
       else $error("credit_fifo: a result was pushed without a credit");
     end
 `endif
+`ifdef FORMAL
+  always_comb if (rst_ni && push_i) assert (unused_ready);
+`endif
+`ifdef FINN_LATENCY
+  // Behind a pipeline of that many cycles the contract is inductive: each place is a credit, on the way, or taken.
+  logic started_q = 1'b0;
+  logic [`FINN_LATENCY-1:0] way_q;
+  (* hierconn *) wire [CountBits-1:0] \u_fifo.count_q ;  // Yosys' way to look into an instance
+  always_ff @(posedge clk_i) begin
+    started_q <= 1'b1;
+    way_q <= rst_ni ? `FINN_LATENCY'({way_q, take_i}) : '0;
+  end
+  always_comb
+    if (started_q) begin
+      assert (push_i == way_q[`FINN_LATENCY-1]);
+      assert (32'(credits_q) + $countones(way_q) + 32'(\u_fifo.count_q ) == Depth);
+      assert (!credit_q || credits_q != '0);
+      assert (!take_i || credits_q != '0);
+    end
+`endif
 endmodule

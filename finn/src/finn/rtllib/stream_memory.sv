@@ -19,4 +19,15 @@ module stream_memory #(
     if (write_i) memory[write_addr_i] <= write_data_i;
     read_data_o <= memory[read_addr_i];
   end
+
+`ifdef FORMAL
+  localparam int unsigned AddrBits = (Depth > 1) ? $clog2(Depth) : 1;
+  logic known_q = 1'b0;  // the word that was read has not been written since
+  logic [AddrBits-1:0] addr_q;
+  always_ff @(posedge clk_i) begin
+    known_q <= !(write_i && write_addr_i == read_addr_i);
+    addr_q  <= read_addr_i;
+  end
+  always_comb if (known_q) assert (read_data_o == memory[addr_q]);
+`endif
 endmodule

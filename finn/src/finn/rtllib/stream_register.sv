@@ -39,4 +39,11 @@ module stream_register #(
     if (move) out_data_o <= spare_valid_q ? spare_q : in_data_i;
     if (take) spare_q <= in_data_i;
   end
+
+`ifdef FORMAL
+  // What makes the contract inductive: the spare place is filled only behind a beat on offer, and then nothing is taken.
+  logic started_q = 1'b0;
+  always_ff @(posedge clk_i) started_q <= 1'b1;
+  always_comb if (started_q) assert (!spare_valid_q || (valid_q && !ready_q));
+`endif
 endmodule

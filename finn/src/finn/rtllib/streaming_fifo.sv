@@ -77,6 +77,25 @@ module streaming_fifo #(
       .read_data_o(out_data_o)
   );
 
+`ifdef FORMAL
+  // What makes the contract inductive. Pointers and counts agree; a beat on offer is not being overwritten.
+  logic started_q = 1'b0, overwritten_q;
+  logic [31:0] behind;
+  assign behind = 32'(read_q) + 32'(count_q);
+  always_ff @(posedge clk_i) begin
+    started_q <= 1'b1;
+    overwritten_q <= write && write_q == read_d;
+  end
+  always_comb
+    if (started_q) begin
+      assert (32'(write_q) < Depth && 32'(read_q) < Depth && 32'(count_q) <= Depth);
+      assert (32'(write_q) == ((behind >= Depth) ? behind - Depth : behind));
+      assert (32'(count_q) == 32'(stored_q) + 32'(written_q));
+      assert (valid_q == (stored_q != '0));
+      assert (!(ready_q && count_q == CountBits'(Depth)));
+      assert (!(valid_q && overwritten_q));
+    end
+`endif
 `ifndef SYNTHESIS
   logic [31:0] peak_q  /*verilator public_flat_rd*/;  // most beats held at once since reset
   logic [31:0] level_q  /*verilator public_flat_rd*/;

@@ -120,4 +120,24 @@ module width_converter #(
     end
   endgenerate
   assign out_data_o = g_word[Words-1].chosen;
+
+`ifdef FORMAL
+  // What makes the contract inductive: the places in the ring and the fill level agree.
+  logic started_q = 1'b0;
+  int unsigned slot, word, last;
+  always_ff @(posedge clk_i) started_q <= 1'b1;
+  always_comb begin
+    slot = 0;
+    word = 0;
+    for (int unsigned i = 0; i < Slots; i = i + 1) if (slot_q[i]) slot = i * In;
+    for (int unsigned i = 0; i < Words; i = i + 1) if (word_q[i]) word = i * Out;
+    last = word + 32'(held_q);
+    if (started_q) begin
+      assert ($countones(slot_q) == 1 && $countones(word_q) == 1 && 32'(held_q) <= Size);
+      assert (slot == ((last >= Size) ? last - Size : last));
+      assert (valid_q == (32'(held_q) >= Out));
+      assert (!ready_q || 32'(held_q) + In <= Size);
+    end
+  end
+`endif
 endmodule
