@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr long kLimit = 1000000;
+constexpr long kLimit = 400000;
 VerilatedContext context;
 Viodma_loop top{&context};
 long cycle = 0;
