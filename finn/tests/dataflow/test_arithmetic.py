@@ -71,9 +71,8 @@ def narrowest(results: set[int], operands: set[int]) -> BaseDataType:
     return DataType.spanning(min(results), max(results))
 
 
-SMALL = [
-    BIPOLAR, TERNARY, *(DataType[name] for name in ("BINARY", "INT2", "UINT2", "INT3", "UINT3", "INT4", "UINT4", "INT5"))
-]  # fmt: skip
+RANGES = ("BINARY", "INT2", "UINT2", "INT3", "UINT3", "INT4", "UINT4", "INT5")
+SMALL = [BIPOLAR, TERNARY, *(DataType[name] for name in RANGES)]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
