@@ -29,7 +29,8 @@ def no_verilator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
 def test_commands_are_listed() -> None:
     shown = runner.invoke(app, ["--help"]).output
     assert all(
-        command in shown for command in ("build", "build_custom", "explain", "doctor", "config-schema", "--version")
+        command in shown
+        for command in ("build", "build_custom", "explain", "pareto", "doctor", "config-schema", "--version")
     )
 
 

@@ -18,6 +18,7 @@ from finn.builder.build_dataflow_config import (
 )
 from finn.builder.errors import VerificationError
 from finn.core.errors import ConfigError
+from finn.dataflow.layer import Resources
 
 MINIMAL = {"output_dir": "out", "synth_clk_period_ns": 10.0, "generate_outputs": ["estimate_reports"]}
 
@@ -70,6 +71,7 @@ FINN_DEFAULTS = {
     "force_python_rtlsim": False,
 }
 OURS = {
+    "folding_budget": 0.7,
     "validation_dataset": None,
     "input_formats": {},
     "select_on_host": False,
@@ -113,6 +115,27 @@ def test_json_schema_copy_is_current() -> None:
     assert files("finn.builder").joinpath("dataflow_build_config.schema.json").read_text() == json_schema()
 
 
+def test_budget_of_a_part() -> None:
+    cfg = config(target_fps="max", fpga_part="xczu3eg-sbva484-1-e", folding_budget=0.5)
+    assert cfg.budget() == Resources(LUT=35280, BRAM_18K=216, URAM=0, DSP=180)
+    numbers = {"LUT": 1000, "BRAM_18K": 0, "URAM": 0, "DSP": 10}
+    assert config(target_fps="max", folding_budget=numbers).budget() == Resources(LUT=1000, DSP=10)
+    some = config(target_fps="max", board="Ultra96", folding_budget={"LUT": 1000})
+    assert some.budget() == Resources(LUT=1000, BRAM_18K=432, DSP=360)
+    assert cfg._resolve_cycles_per_frame() is None
+
+
+def test_budget_of_no_part() -> None:
+    with pytest.raises(ConfigError, match="no FPGA part is given"):
+        config(target_fps="max").budget()
+    with pytest.raises(ConfigError) as error:
+        config(target_fps="max", fpga_part="xcvu9p-flga2104-2-i").budget()
+    assert str(error.value) == (
+        "folding_budget: nobody knows what the part xcvu9p-flga2104-2-i holds. "
+        "Remedy: give numbers of LUT, BRAM_18K, URAM, DSP"
+    )
+
+
 def text(*lines: str) -> str:
     return "{\n" + ",\n".join([json.dumps(MINIMAL)[1:-1], *lines]) + "\n}"
 
@@ -121,6 +144,8 @@ REFUSED = {
     text('"target_fsp": 5'): "cfg.json:3: unknown configuration key 'target_fsp'. Remedy: did you mean 'target_fps'?",
     text('"target_fps": 0'): "cfg.json:3: configuration key 'target_fps' has an illegal value: 0 "
     "(it should be greater than 0). Remedy: correct it",
+    text('"folding_budget": 1.5'): "cfg.json:3: configuration key 'folding_budget' has an illegal value: 1.5 "
+    "(it should be less than or equal to 1). Remedy: correct it",
     text('"board": "x"', '"verify_steps": ["stitched_ip"]'): "cfg.json:4: configuration key 'verify_steps' has an "
     "unknown value: 'stitched_ip'. Remedy: did you mean 'stitched_ip_rtlsim'?",
     text('"mlo": true'): "cfg.json:3: configuration key 'mlo' is not supported "

@@ -81,6 +81,36 @@ def test_target_fps_that_no_folding_meets(build_dir: Any, capsys: pytest.Capture
     assert "target_fps=2e+09 is missed" in capsys.readouterr().out
 
 
+def test_target_fps_max(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A budget of all four kinds needs no part. Half of it gives fewer frames per second."""
+    budget = {"LUT": 2000, "BRAM_18K": 4, "URAM": 0, "DSP": 0}
+    throughputs = []
+    for lut in (2000, 1000):
+        build_dir.write(target_fps="max", folding_budget=budget | {"LUT": lut})
+        assert build_dataflow_directory(str(build_dir.path)) == 0
+        shown = capsys.readouterr().out
+        assert "target_fps=max: " in shown
+        throughputs.append(build_dir.report("estimate_network_performance")["estimated_throughput_fps"])
+        total = build_dir.report("estimate_layer_resources")["total"]
+        assert total["LUT"] <= lut
+        assert total["BRAM_18K"] <= 4
+    assert throughputs[0] > throughputs[1]
+
+
+def test_target_fps_max_without_room(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    build_dir.write(target_fps="max", folding_budget={"LUT": 10, "BRAM_18K": 0, "URAM": 0, "DSP": 0})
+    assert build_dataflow_directory(str(build_dir.path)) == -1
+    assert "no folding was found that fits into LUT 10, BRAM_18K 0, URAM 0, DSP 0" in capsys.readouterr().err
+
+
+def test_target_fps_max_of_no_part(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told before the first step."""
+    build_dir.write(target_fps="max")
+    assert build_dataflow_directory(str(build_dir.path)) == -1
+    assert "no FPGA part is given" in capsys.readouterr().err
+    assert not (build_dir.out / "intermediate_models").exists()
+
+
 @pytest.fixture
 def hardware(build_dir: Any) -> Any:
     """Asks for all that simulation gives, with a data set of which the network knows all labels but one."""

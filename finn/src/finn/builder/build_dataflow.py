@@ -119,6 +119,8 @@ class _Build:
         tools.check(self.cfg, [step.canonical for step in chosen])
         if self.cfg.folding_config_file is not None:
             admission.folding_config(Path(self.cfg.folding_config_file))
+        if self.cfg.target_fps == "max":
+            self.cfg.budget()
         model = ModelWrapper(str(self._begin(chosen)))
         if self.cfg.start_step is None:
             streamlining.forget(self.cfg)

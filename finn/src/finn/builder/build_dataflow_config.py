@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -47,6 +48,8 @@ from finn.transformation.streamline import StreamlineOptions
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from finn.dataflow.layer import Resources
 
 __all__ = [
     "AutoFIFOSizingMethod",
@@ -105,6 +108,10 @@ _VITIS = "no bitstream is made for Alveo cards"
 _STATIC = "this compiler has no such step"
 
 
+FoldingShare = Annotated[PositiveFloat, Field(le=1)]
+ResourceKind = Literal["LUT", "BRAM_18K", "URAM", "DSP"]
+
+
 class DataflowBuildConfig(BaseModel):
     """The configuration of one build. Give keyword arguments, or read it by `from_json`.
 
@@ -123,8 +130,11 @@ class DataflowBuildConfig(BaseModel):
 
     folding_config_file: str | None = None
     """JSON file {node name: {attribute: value}}; overrides the automatic folding."""
-    target_fps: PositiveInt | None = None
-    """Frames per second to fold for: the smallest legal folding of every layer that meets it."""
+    target_fps: PositiveInt | Literal["max"] | None = None
+    """Frames per second to fold for, at the least cost; "max" for what folding_budget allows."""
+    folding_budget: FoldingShare | dict[ResourceKind, NonNegativeInt] = 0.7
+    """With target_fps "max": the share of the part that layers may take, or numbers of some resources and all of the
+    others. FIFOs and the shell need what is left."""
     mvau_wwidth_max: PositiveInt = 36
     """Widest weight word (SIMD times weight bits) that the automatic folding may use."""
     standalone_thresholds: bool = False
@@ -323,6 +333,25 @@ class DataflowBuildConfig(BaseModel):
 
         return part_of(self.board)
 
+    def budget(self) -> Resources:
+        """What folding_budget allows. Raises `ConfigError` if it needs a part that is not given or not known."""
+        from finn.dataflow.layer import Resources
+        from finn.synth.boards import part
+
+        kinds = get_args(ResourceKind)
+        given = self.folding_budget if isinstance(self.folding_budget, dict) else {}
+        if len(given) == len(kinds):
+            return Resources(**given)
+        known = part(self._resolve_fpga_part())
+        if not known.capacity:
+            raise ConfigError(
+                f"nobody knows what the part {known.name} holds",
+                where="folding_budget",
+                remedy=f"give numbers of {', '.join(kinds)}",
+            )
+        share = 1.0 if isinstance(self.folding_budget, dict) else self.folding_budget
+        return Resources(**({kind: int(share * known.capacity[kind]) for kind in kinds} | given))
+
     # The following names are those of FINN; its build scripts call them.
 
     def _resolve_hls_clk_period(self) -> float:
@@ -339,8 +368,10 @@ class DataflowBuildConfig(BaseModel):
         return part
 
     def _resolve_cycles_per_frame(self) -> int | None:
-        """Clock cycles per frame that meet `target_fps`; None without a target."""
-        return None if self.target_fps is None else int(10**9 / self.synth_clk_period_ns / self.target_fps)
+        """Clock cycles per frame that meet `target_fps`; None without a number."""
+        if not isinstance(self.target_fps, int):
+            return None
+        return int(10**9 / self.synth_clk_period_ns / self.target_fps)
 
     def _resolve_verification_steps(self) -> list[VerificationStepType]:
         return list(self.verify_steps or [])

@@ -24,7 +24,8 @@ from finn.builder.build_dataflow_config import (
 from finn.builder.tools import unavailable
 from finn.builder.verification import verify
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow import analysis, folding, partition
+from finn.dataflow import analysis, folding, pareto, partition
+from finn.dataflow.candidates import KINDS
 from finn.dataflow.graph import DataflowError, layers
 from finn.report import estimates
 from finn.report.synthesis import ooc_synth_and_timing, post_synth_resources
@@ -87,22 +88,35 @@ def step_specialize_layers(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mod
 
 
 def step_target_fps_parallelization(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Fold every layer for target_fps; writes auto_folding_config.json."""
+    """Fold every layer for target_fps, or as fast as folding_budget allows; writes auto_folding_config.json."""
     if cfg.target_fps is None:
         return model
-    clk_ns = cfg.synth_clk_period_ns
-    target = folding.target_cycles(cfg.target_fps, clk_ns)
-    found = folding.set_folding(model, target, cfg.mvau_wwidth_max, cfg.part())
-    fps = 1e9 / (clk_ns * found.cycles)
-    met = "met" if fps >= cfg.target_fps * (1 - 1e-9) else "missed"
-    text = "target_fps=%g is %s: %.0f frames/s (%+.1f %%), limited by %s with %d cycles/frame"
-    excess = 100 * (fps / cfg.target_fps - 1)
-    log.warning(text, cfg.target_fps, met, fps, excess, found.limiting_layer, found.cycles)
-    depths = ("inFIFODepths", "outFIFODepths")
-    config = folding.extract_config(model)
-    config = {name: {k: v for k, v in values.items() if k not in depths} for name, values in config.items()}
+    if cfg.target_fps == "max":
+        _fold_for_budget(model, cfg)
+    else:
+        _fold_for_target(model, cfg, cfg.target_fps)
+    config = pareto.without_depths(folding.extract_config(model))
     products.write_json(cfg.path("auto_folding_config.json"), config)
     return model
+
+
+def _fold_for_target(model: ModelWrapper, cfg: DataflowBuildConfig, target_fps: int) -> None:
+    clk_ns = cfg.synth_clk_period_ns
+    target = folding.target_cycles(target_fps, clk_ns)
+    found = folding.set_folding(model, target, cfg.mvau_wwidth_max, cfg.part())
+    fps = 1e9 / (clk_ns * found.cycles)
+    met = "met" if fps >= target_fps * (1 - 1e-9) else "missed"
+    text = "target_fps=%g is %s: %.0f frames/s (%+.1f %%), limited by %s with %d cycles/frame"
+    excess = 100 * (fps / target_fps - 1)
+    log.warning(text, target_fps, met, fps, excess, found.limiting_layer, found.cycles)
+
+
+def _fold_for_budget(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
+    found = folding.set_fastest(model, cfg.budget(), cfg.mvau_wwidth_max, cfg.part())
+    fps = 1e9 / (cfg.synth_clk_period_ns * found.cycles)
+    used = ", ".join(f"{kind} {getattr(found.resources, kind)}" for kind in KINDS)
+    text = "target_fps=max: %.0f frames/s, limited by %s with %d cycles/frame; layers take about %s"
+    log.warning(text, fps, found.limiting_layer, found.cycles, used)
 
 
 def step_apply_folding_config(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:

@@ -135,6 +135,44 @@ def explain(
     raise typer.Exit(1 if found.problems else 0)
 
 
+@app.command()
+def pareto(
+    model: Annotated[Path, typer.Argument(help="ONNX file, or a build directory.", metavar="MODEL")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Write pareto.json, pareto.svg and foldings/ to DIR."),
+    ] = None,
+    part: Annotated[str | None, typer.Option(help="FPGA part, such as xczu3eg-sbva484-1-e.")] = None,
+    clock: Annotated[float | None, typer.Option(min=0.01, help="Clock period in ns.")] = None,
+    points: Annotated[int, typer.Option(min=2, max=1000, help="How many foldings at most.")] = 20,
+    plot: Annotated[
+        bool | None, typer.Option(help="Draw pareto.svg. It is drawn if matplotlib is there (finn[plot]).")
+    ] = None,
+) -> None:
+    """Tell what speed costs: the smallest folding of MODEL for each of many frame rates.
+
+    Resources are estimates without FIFOs. Part and clock period that are not given are as the configuration of the
+    build directory has them, else the clock period is 10 ns. Each foldings/CYCLES.json can be a folding_config_file.
+    """
+    from finn.builder.console import Screen
+    from finn.builder.exploration import can_plot, save, show, sweep
+    from finn.core.errors import FinnError
+
+    screen = Screen()
+    try:
+        with _status(), screen.progress(points) as bar:
+            task = bar.task_ids[0]
+            found = sweep(model, part, clock, points, lambda done, of: bar.update(task, completed=done, total=of))
+        show(found)
+        if output is not None:
+            if plot is None and not can_plot():
+                screen.notice("no plot: matplotlib is not installed (pip install 'finn[plot]')")
+            save(found, output, can_plot() if plot is None else plot)
+    except FinnError as error:
+        screen.error(error)
+        raise typer.Exit(1) from error
+
+
 @app.command("explain-schema")
 def explain_schema() -> None:
     """Print the JSON schema of what `explain --json` writes."""

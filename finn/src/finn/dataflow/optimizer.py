@@ -241,7 +241,7 @@ class FoldingProblem:
             total[: a + 1] += e.used[other.values[u], other.values[v]]
             total[a + 1 : b + 1] += e.used[one.values[u], other.values[v]]
             total[b + 1 :] += e.used[one.values[u], one.values[v]]
-        return total
+        return np.asarray(total)
 
     def crossed(self, one: Solution, other: Solution, count: int, prices: Prices) -> Solution:
         """The first `count` layers as in `one`, the others as in `other`, which has to be legal."""
