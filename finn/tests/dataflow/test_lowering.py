@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from finn.core.onnx_exec import execute_onnx
 from finn.dataflow.graph import DataflowError, instances, layers
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.lowering import FUSED, SINGLE, lower
+from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.proof import prove
 from finn.transformation.rewrite import Rule
 
@@ -137,9 +139,9 @@ def test_argmax(attributes: dict[str, int]) -> None:
 
 
 DECLINED: Mapping[str, tuple[ModelWrapper, str]] = {
-    "smallest": (topk(largest=0), "there is no hardware layer for TopK"),
-    "unsorted": (topk(sorted=0), "there is no hardware layer for TopK"),
-    "more than there are": (topk(k=7), "there is no hardware layer for TopK"),
+    "smallest": (topk(largest=0), "it is no layer: the smallest are wanted, or in any order"),
+    "unsorted": (topk(sorted=0), "it is no layer: the smallest are wanted, or in any order"),
+    "more than there are": (topk(k=7), "it is no layer: LabelSelect: K=7 of 6 labels. Remedy: use 1 to 6"),
     "first axis": (argmax(axis=0), "argmax_to_label_select declines: axis 0 is not the last"),
     "no axis left": (
         argmax(axis=1, keepdims=0),
@@ -200,7 +202,7 @@ def test_declined(name: str) -> None:
 def test_values_of_topk_are_needed() -> None:
     model = topk()
     model.graph.output.append(helper.make_tensor_value_info("values", TensorProto.FLOAT, [1, 2]))
-    with pytest.raises(DataflowError, match="there is no hardware layer for TopK"):
+    with pytest.raises(DataflowError, match="TopK_0: it is no layer: its values are used"):
         lower(model)
 
 
@@ -214,3 +216,84 @@ def test_the_host_keeps_the_rest() -> None:
 def test_empty_graph() -> None:
     with pytest.raises(DataflowError, match="the graph is empty"):
         lower(network([], output=("x", TensorProto.FLOAT)))
+
+
+CHANNELS_LAST = "finn.custom_op.channels_last"
+
+
+def image(
+    nodes: Sequence[NodeProto], shape: Sequence[int], kind: str = "INT4", **constants: np.ndarray
+) -> ModelWrapper:
+    """A network of channels-last operators on an image x, with all shapes and types."""
+    model = network(nodes, shape, annotated=kind, **constants)
+    model.set_opset_import(CHANNELS_LAST, 1)
+    model = model.transform(InferShapes())
+    for name in model.get_all_tensor_names():
+        if not model.has_initializer(name) and name != "x":
+            model.set_tensor_datatype(name, DataType["INT16"])
+    return model
+
+
+def conv(x: str, w: str, y: str, kernel: Sequence[int], group: int = 1, **attributes: Any) -> NodeProto:
+    axes = len(kernel)
+    values = {"strides": [1] * axes, "pads": [0] * 2 * axes, "dilations": [1] * axes, **attributes}
+    return helper.make_node("Conv", [x, w], [y], domain=CHANNELS_LAST, kernel_shape=kernel, group=group, **values)
+
+
+def test_groups_are_convolutions_of_their_own() -> None:
+    weights = RNG.integers(-2, 2, (6, 3, 3, 2)).astype(np.float32)
+    model = image([conv("x", "w", "y", [3, 3], group=3, pads=[1, 1, 1, 1])], (1, 5, 4, 6), w=weights)
+    found = Counter(lowered(model).values())
+    assert found == {
+        "StreamingSplit": 1, "FMPadding": 3, "ConvolutionInputGenerator": 3, "MVAU": 3, "StreamingConcat": 1,
+    }  # fmt: skip
+
+
+def test_a_bipolar_image_is_padded_with_zeros() -> None:
+    weights = RNG.integers(-2, 2, (2, 3, 3, 3)).astype(np.float32)
+    model = image([conv("x", "w", "y", [3, 3], pads=[1, 0, 1, 0])], (1, 5, 4, 3), w=weights)
+    model.set_tensor_datatype("x", DataType["BIPOLAR"])
+    x = 2.0 * RNG.integers(0, 2, (1, 5, 4, 3)).astype(np.float32) - 1
+    before = execute_onnx(model, {"x": x})["y"]
+    lower(model)
+    np.testing.assert_array_equal(execute_onnx(model, {"x": x})["y"], before)
+    kinds = [type(layer).__name__ for layer in layers(model).values()]
+    assert kinds == ["Thresholding", "FMPadding", "ConvolutionInputGenerator", "MVAU"]
+
+
+def test_forks_splits_joins_and_reshapes() -> None:
+    """x is read four times, once beside the layers; parts of it meet again; the result is flattened for a matrix."""
+    nodes = [
+        helper.make_node("Split", ["x", "halves"], ["a", "b"], axis=3),
+        helper.make_node("Add", ["a", "b"], ["s"]),
+        helper.make_node("Concat", ["s", "x", "x"], ["j"], axis=3),
+        helper.make_node("Reshape", ["j", "flat"], ["r"]),
+        helper.make_node("MatMul", ["r", "w"], ["m"]),
+        helper.make_node("Sin", ["s"], ["t"]),
+        helper.make_node("ReduceSum", ["t"], ["u"], keepdims=0),
+        helper.make_node("Add", ["m", "u"], ["y"]),
+    ]
+    weights = RNG.integers(-2, 2, (60, 3)).astype(np.float32)
+    model = image(nodes, (1, 2, 3, 4), flat=np.array([1, 60]), halves=np.array([2, 2]), w=weights)
+    for name in ("t", "u", "y"):
+        model.set_tensor_datatype(name, DataType["FLOAT32"])
+    x = RNG.integers(-4, 4, (1, 2, 3, 4)).astype(np.float32)
+    before = execute_onnx(model, {"x": x})["y"]
+    report = lower(model)
+    np.testing.assert_array_equal(execute_onnx(model, {"x": x})["y"], before)
+    found = layers(model)
+    assert Counter(type(layer).__name__ for layer in found.values()) == {
+        "DuplicateStreams": 2, "StreamingSplit": 1, "Elementwise": 1, "StreamingConcat": 1, "MVAU": 1,
+    }  # fmt: skip
+    assert sorted(layer.config().get("copies", 0) or len(layer.outputs) for layer in found.values())[-1] == 3
+    assert [n.op_type for n in model.graph.node if n.op_type == "StreamReshape"] == ["StreamReshape"]
+    assert set(report.host) == {"Sin_0", "ReduceSum_0", "Add_0"}
+
+
+def test_what_stays_says_why() -> None:
+    nodes = [helper.make_node("Split", ["x", "sizes"], ["y", "unread"], axis=2)]
+    with pytest.raises(DataflowError, match="Split_0: it is no layer: a part of it is not used"):
+        lower(image(nodes, (1, 2, 6), sizes=np.array([2, 4])))
+    three = conv("x", "w", "y", [1, 1, 1])
+    with pytest.raises(DataflowError, match="3 spatial axes; windows have 1 or 2"):
+        lower(image([three], (1, 2, 2, 2, 3), w=np.ones((3, 1, 1, 1, 3), np.float32)))

@@ -32,9 +32,9 @@ def network(
     model = ModelWrapper(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=10))
     model.set_initializer("w", W)
     model.set_initializer("half", np.float32(0.5))
-    for name in ("q", "a"):
+    for name in ("q", "a", "b", "e", "f", "g"):
         model.set_tensor_shape(name, [1, 6])
-        model.set_tensor_datatype(name, DataType["INT8"])
+        model.set_tensor_datatype(name, DataType["INT8" if name in ("q", "a") else "INT24"])
     return model
 
 

@@ -1,0 +1,139 @@
+"""Operators on single elements: thresholds, arithmetic of streams and constants, tables."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto
+
+from finn.dataflow.layers.channelwise_op import ChannelwiseOp
+from finn.dataflow.layers.elementwise import Elementwise
+from finn.dataflow.layers.label_select import LabelSelect
+from finn.dataflow.layers.lookup import Lookup
+from finn.dataflow.layers.thresholding import Thresholding
+from finn.dataflow.lowering.expressions import Activation, Flow, Matrix, T, c, w, x, y
+from finn.transformation.rewrite import Call, TensorRef, op, require, rule
+
+FUNCTIONS = {
+    "Add": "Add",
+    "Sub": "Sub",
+    "Mul": "Mul",
+    "Max": "Max",
+    "Min": "Min",
+    "Equal": "Equal",
+    "Greater": "Greater",
+    "GreaterOrEqual": "GreaterOrEqual",
+    "Less": "Less",
+    "LessOrEqual": "LessOrEqual",
+}
+"""Operators of ONNX with two operands -> the function of the layer."""
+
+
+@rule(op.MultiThreshold(x, T).named("mt"), shapes="x:1,k T:k,1 | x:1,k T:1,3", datatypes={"x": "INT4"})
+def thresholds_to_layer(x: TensorRef, T: Matrix, mt: Call) -> Call:
+    """multithreshold(x, T) == Thresholding(x, T)"""
+    return thresholding(Flow.of(x), Activation.of(T, mt, x.rank)).call
+
+
+def thresholding(stream: Flow, activation: Activation) -> Flow:
+    """Thresholding."""
+    values, out = activation.thresholds, activation.dtype
+    assert values is not None
+    assert out is not None
+    return stream.through(lambda shape, dtype: Thresholding(shape, dtype, values, out, activation.bias))
+
+
+@rule(op.ArgMax(x).named("node"), shapes="x:1,k", attributes={"node": {"axis": 1}}, datatypes={"x": "INT4"})
+def argmax_to_label_select(x: TensorRef, node: Call) -> Call:
+    """argmax(x) == LabelSelect(x, K=1)"""
+    axis = int(node.attributes.get("axis", 0))
+    require(axis in (-1, x.rank - 1), f"axis {axis} is not the last")
+    require(not node.attributes.get("select_last_index", 0), "of equal values the last is wanted")
+    require(node.attributes.get("keepdims", 1), "keepdims is 0: the axis would have to be removed on the host")
+    return Flow.of(x).through(LabelSelect).call
+
+
+@rule(
+    op.Abs(op.Sub(x, y)),
+    shapes="x:1,2,k y:1,2,k",
+    datatypes={"x": "INT4", "y": "UINT3"},
+)
+def abs_difference_to_elementwise(x: TensorRef, y: TensorRef) -> Call:
+    """abs(x - y) == Elementwise(x, y, AbsDiff)"""
+    return two_streams("AbsDiff", x, y)
+
+
+@rule(
+    op.any_of(*FUNCTIONS)(x, y).named("f"),
+    shapes="x:1,2,k y:1,2,k | x:1,2,3,k y:1,1,1,k | x:1,2,3,1 y:1,2,3,k",
+    datatypes={"x": "INT4", "y": "UINT3"},
+)
+def arithmetic_to_elementwise(x: TensorRef, y: TensorRef, f: Call) -> Call:
+    """f(x, y) == Elementwise(x, y)"""
+    return two_streams(FUNCTIONS[f.op], x, y)
+
+
+def two_streams(function: str, x: TensorRef, y: TensorRef) -> Call:
+    require(x.name != y.name or function not in ("Sub", "AbsDiff"), "both operands are the same stream")
+    return Flow.of(x).through(lambda s, d, t, e: Elementwise(s, t, function, d, e), Flow.of(y)).call
+
+
+@rule(
+    op.any_of(*FUNCTIONS)(x, c).named("f"),
+    shapes="x:1,2,k c:k | x:1,2,3,k c:1 | x:1,2,3,k c:2,1,k",
+    datatypes={"x": "INT4"},
+)
+def arithmetic_to_channelwise(x: TensorRef, c: Matrix, f: Call) -> Call:
+    """f(x, c) == ChannelwiseOp(x, c)"""
+    return with_constant(x, c, f, left=False)
+
+
+@rule(
+    op.any_of(*FUNCTIONS)(c, x).named("f"),
+    shapes="x:1,2,k c:k | x:1,2,3,k c:1 | x:1,2,3,k c:2,1,k",
+    datatypes={"x": "INT4"},
+)
+def arithmetic_of_constant_to_channelwise(x: TensorRef, c: Matrix, f: Call) -> Call:
+    """f(c, x) == ChannelwiseOp(x, c, left=1)"""
+    return with_constant(x, c, f, left=True)
+
+
+def with_constant(x: TensorRef, c: Matrix, f: Call, left: bool) -> Call:
+    shape = c.values.shape
+    require(len(shape) <= x.rank, f"a constant of {len(shape)} axes adds axes")
+    while shape and shape[0] == 1 and len(shape) > 1:  # the batch, and axes along which it does not vary
+        shape = shape[1:]
+    require(len(shape) < x.rank, f"a constant of shape {c.values.shape} is not for one frame")
+    sizes = (1,) * len(shape) if not shape else x.sizes[-len(shape) :]
+    require(all(n in (1, m) for n, m in zip(shape, sizes, strict=True)), f"a constant of shape {shape} adds axes")
+    values = c.values.reshape(shape or (1,))
+    function = FUNCTIONS[f.op]
+    return Flow.of(x).through(lambda s, d: ChannelwiseOp(s, function, d, values, c.dtype, int(left))).call
+
+
+@rule(
+    op.Gather(w, op.Cast(x, to=TensorProto.INT64)).named("f"),
+    shapes="x:1,2,k w:16 | x:1,5 w:16,d",
+    attributes={"f": {"axis": 0}},
+    datatypes={"x": "UINT4"},
+)
+def gather_to_lookup(x: TensorRef, w: Matrix, f: Call) -> Call:
+    """gather(table, cast(x)) == Lookup(x, table)"""
+    require(int(f.attributes.get("axis", 0)) == 0, "rows are not chosen along the first axis")
+    require(w.values.ndim in (1, 2), f"a table of {w.values.ndim} axes; it has 1 or 2")
+    require(x.datatype.min() >= 0, "the index may be negative")
+    require(w.values.ndim == 1 or x.rank == 2, "an embedding takes indices (1, T)")
+    rows = int(x.datatype.max()) + 1
+    table = w.values[:rows]
+    if len(table) < rows:  # indices that do not occur
+        table = np.concatenate([table, np.repeat(table[-1:], rows - len(table), axis=0)])
+    return Flow.of(x).through(lambda s, d: Lookup(s, d, table, w.dtype)).call
+
+
+SINGLE = (
+    thresholds_to_layer,
+    argmax_to_label_select,
+    arithmetic_to_elementwise,
+    arithmetic_to_channelwise,
+    arithmetic_of_constant_to_channelwise,
+)
+FUSED = (abs_difference_to_elementwise, gather_to_lookup)

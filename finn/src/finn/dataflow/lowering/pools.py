@@ -1,0 +1,108 @@
+"""Pooling: of windows, of tiles, and of whole images."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from finn.dataflow.layers.global_acc_pool import GlobalAccPool
+from finn.dataflow.layers.pool import Pool
+from finn.dataflow.layers.streaming_max_pool import StreamingMaxPool
+from finn.dataflow.lowering.elementwise import thresholding
+from finn.dataflow.lowering.expressions import Activation, Flow, Matrix, T, c, w, x
+from finn.dataflow.lowering.matrices import CHANNELS_LAST, conv, numbers, padded, sliding, surrounded
+from finn.transformation.rewrite import Call, TensorRef, op, require, rule
+
+TILES = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 0, 0], "dilations": [1, 1], "group": 3}
+
+
+@rule(
+    Call("MaxPool", (x,), domain=CHANNELS_LAST).named("f"),
+    shapes="x:1,6,4,c | x:1,5,7,c | x:1,7,c",
+    attributes=[
+        {"f": {"kernel_shape": [3, 2], "strides": [3, 2], "pads": [0, 0, 0, 0]}},
+        {"f": {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 1, 1]}},
+        {"f": {"kernel_shape": [3], "strides": [1], "dilations": [2], "pads": [0, 0]}},
+    ],
+    datatypes={"x": "INT4"},
+)
+def maxpool_to_pool(x: TensorRef, f: Call) -> Call:
+    """maxpool(x) == StreamingMaxPool(x), or Pool(ConvolutionInputGenerator(FMPadding(x)))"""
+    stream = Flow.of(x)
+    axes = len(stream.spatial)
+    require(axes in (1, 2), f"{axes} spatial axes; windows have 1 or 2")
+    require(f.result is not None and f.result.shape, "the shape of the result is not known")
+    kernel, strides = numbers(f, "kernel_shape", axes), numbers(f, "strides", axes)
+    dilations, pads = numbers(f, "dilations", axes), numbers(f, "pads", 2 * axes, 0)
+    counts = f.result.sizes[1:-1] if f.result is not None else ()
+    if kernel == strides and not any(pads) and (prod(dilations) == 1 or prod(kernel) == 1):
+        whole = counts == tuple(n // k for n, k in zip(stream.spatial, kernel, strict=True))
+        return stream.through(lambda shape, dtype: StreamingMaxPool(shape, dtype, kernel, int(not whole))).call
+    # The last windows may reach beyond the padding (ceil_mode): as far as the result says.
+    reach = [
+        (count - 1) * stride + (size - 1) * dilation + 1 - n - begin
+        for count, stride, size, dilation, n, begin in zip(
+            counts, strides, kernel, dilations, stream.spatial, pads[:axes], strict=True
+        )
+    ]
+    around = (*pads[:axes], *(max(0, r) for r in reach))
+    require(max(around) < max(kernel) * max(dilations), "a window would lie in the padding alone")
+    windows = sliding(surrounded(stream, around, int(x.datatype.min())), kernel, f, depthwise=True)
+    return windows.through(lambda shape, dtype: Pool(shape, dtype, prod(kernel), "MaxPool")).call
+
+
+@rule(
+    op.MultiThreshold(conv(x, w).named("f"), T).named("mt"),
+    shapes="x:1,6,4,3 T:1,3",
+    attributes={
+        "f": TILES,
+        "mt": {"data_layout": "NHWC"},
+    },
+    values={"w": np.ones((3, 2, 2, 1))},
+    datatypes={"x": "UINT3"},
+)
+def sums_thresholds_to_pool(x: TensorRef, w: Matrix, T: Matrix, f: Call, mt: Call) -> Call:
+    """multithreshold(conv(x, ones), T), depthwise == Thresholding(Pool(…(x), sum), T)"""
+    return thresholding(sums(x, w, f), Activation.of(T, mt, x.rank)).call
+
+
+@rule(
+    conv(x, w).named("f"),
+    shapes="x:1,6,4,3",
+    attributes={"f": TILES},
+    values={"w": np.ones((3, 2, 2, 1))},
+    datatypes={"x": "UINT3"},
+)
+def sums_to_pool(x: TensorRef, w: Matrix, f: Call) -> Call:
+    """conv(x, ones), depthwise == Pool(ConvolutionInputGenerator(FMPadding(x)), sum): an average pool of integers"""
+    return sums(x, w, f).call
+
+
+def sums(x: TensorRef, w: Matrix, f: Call) -> Flow:
+    """The sums of windows. Declines weights other than 1."""
+    kernel, group = w.values.shape[1:-1], int(f.attributes.get("group", 1))
+    require(len(kernel) in (1, 2), f"{len(kernel)} spatial axes; windows have 1 or 2")
+    require(group == x.sizes[-1] == w.values.shape[0], "it is not depthwise")
+    require(np.all(w.values == 1), "weights other than 1 need multiplications")
+    windows = sliding(padded(Flow.of(x), f), kernel, f, depthwise=True)
+    return windows.through(lambda shape, dtype: Pool(shape, dtype, prod(kernel), "AccPool"))
+
+
+@rule(
+    op.any_of("ReduceSum", "ReduceMax", "ReduceMin")(x, c).named("f"),
+    shapes="x:1,3,2,k",
+    values={"c": [1, 2]},
+    datatypes={"x": "INT4"},
+)
+def reduction_to_global_pool(x: TensorRef, c: Matrix, f: Call) -> Call:
+    """reduce(x, all spatial axes) == GlobalAccPool(x)"""
+    axes = sorted(int(a) % x.rank for a in c.values.reshape(-1))
+    require(axes == list(range(1, x.rank - 1)), f"axes {axes} are not all spatial ones")
+    require(f.attributes.get("keepdims", 1), "keepdims is 0: the axes would have to be removed")
+    function = f.op.removeprefix("Reduce").lower()
+    return Flow.of(x).through(lambda shape, dtype: GlobalAccPool(shape, dtype, function)).call
+
+
+FUSED = (sums_thresholds_to_pool,)
+SINGLE = (maxpool_to_pool, sums_to_pool, reduction_to_global_pool)
