@@ -225,7 +225,7 @@ def image(
     nodes: Sequence[NodeProto], shape: Sequence[int], kind: str = "INT4", **constants: np.ndarray
 ) -> ModelWrapper:
     """A network of channels-last operators on an image x, with all shapes and types."""
-    model = network(nodes, shape, annotated=kind, **constants)
+    model = network(nodes, shape, annotated="INT4", **constants)
     model.set_opset_import(CHANNELS_LAST, 1)
     model = model.transform(InferShapes())
     for name in model.get_all_tensor_names():
