@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,23 @@ from hypothesis import strategies as st
 from finn.core.datatype import DataType
 from finn.core.errors import ConfigError
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow.folding import Folding, apply_config, extract_config, set_folding, target_cycles
+from finn.dataflow.fifo import insert_width_converters
+from finn.dataflow.folding import (
+    Folding,
+    apply_config,
+    extract_config,
+    set_fastest,
+    set_folding,
+    set_memories,
+    target_cycles,
+)
 from finn.dataflow.graph import layers, make_model
-from finn.dataflow.layer import Layer, divisors
+from finn.dataflow.layer import Resources, divisors
+from finn.dataflow.layers.fifo import StreamingFIFO
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.thresholding import Thresholding
+from finn.dataflow.search import BudgetError
 
 INT2, INT4 = DataType["INT2"], DataType["INT4"]
 NO_LIMIT = 1 << 20
@@ -44,35 +54,93 @@ def network(mw: int = 24, mh: int = 12) -> ModelWrapper:
     )
 
 
-def foldings(layer: Layer) -> list[Layer]:
-    names = layer.foldings()
-    sizes = [divisors(getattr(layer, of)) for of in names.values()]
-    return [layer.with_config(**dict(zip(names, factors, strict=True))) for factors in product(*sizes)]
-
-
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 1500), st.sampled_from([4, 36, NO_LIMIT]))
-def test_smallest_that_meets_the_target(mw: int, mh: int, target: int, width: int) -> None:
+def test_meets_the_target_within_the_limits(mw: int, mh: int, target: int, width: int) -> None:
+    """That nothing is cheaper is tested with the optimizer."""
     model = network(mw, mh)
     result = set_folding(model, target, width)
     chosen = layers(model)
     assert result.met == (result.cycles <= target)
     assert result.met  # every layer can be unfolded to one cycle
+    assert result.exact
     assert result.cycles == max(layer.cycles for layer in chosen.values()) == chosen[result.limiting_layer].cycles
-    for layer in chosen.values():
-        fast = [c for c in foldings(layer) if c.cycles <= target]
-        narrow = [c for c in fast if c.parameter_width <= width]
-        assert layer.parameter_width <= width or not narrow
-        assert layer.resources().area == min(c.resources().area for c in narrow or fast)
+    first = chosen["MVAU_0"]
+    narrow = [p for p in divisors(mw) if 2 * p <= width and first.with_config(SIMD=p, PE=mh).cycles <= target]
+    assert first.parameter_width <= width or not narrow
+    insert_width_converters(model)
+    found = layers(model)
+    assert len(found) == len(chosen) + result.converters
+    used = sum((layer.resources() for layer in found.values()), start=Resources())
+    assert (used.LUT, used.BRAM_18K) == (result.resources.LUT, result.resources.BRAM_18K)
+
+
+def test_what_was_before_does_not_matter() -> None:
+    fresh, used = network(), network()
+    set_folding(used, 1)
+    for model in (fresh, used):
+        set_folding(model, 40)
+    assert extract_config(fresh) == extract_config(used)
 
 
 def test_a_layer_that_cannot_keep_up_slows_all_others() -> None:
-    model = make_model([("MVAU_0", mvau(24, 12)), ("LabelSelect_0", LabelSelect((1, 12), DataType["INT10"], K=5))])
+    first = mvau(24, 12)
+    model = make_model([("MVAU_0", first), ("LabelSelect_0", LabelSelect((1, 12), first.accumulator, K=5))])
     result = set_folding(model, 1, NO_LIMIT)
     text = "target of 1 cycles per frame missed: 20.0 % of it; LabelSelect_0 limits it to 5 cycles"
     assert str(result) == text
     assert not result.met
     assert {name: layer.cycles for name, layer in layers(model).items()} == {"MVAU_0": 4, "LabelSelect_0": 5}
+
+
+def memories(model: ModelWrapper) -> Resources:
+    return sum((layer.resources() for layer in layers(model).values()), start=Resources())
+
+
+def large() -> ModelWrapper:
+    """Weights of 64 kbit and a FIFO of 7 kbit."""
+    first = mvau(256, 128)
+    return make_model([("MVAU_0", first), ("FIFO_0", StreamingFIFO((1, 128), first.accumulator, 1, 512))])
+
+
+@pytest.mark.parametrize(("lut", "bram"), [(3000, 16), (2500, 0), (4000, 2), (1200, 100)])
+def test_fastest_within_a_budget(lut: int, bram: int) -> None:
+    model = large()
+    budget = Resources(LUT=lut, BRAM_18K=bram)
+    result = set_fastest(model, budget, NO_LIMIT)
+    assert result.met
+    assert lut >= result.resources.LUT
+    assert bram >= result.resources.BRAM_18K
+    assert result.cycles == max(layer.cycles for layer in layers(model).values())
+    # The cheapest of the next faster foldings is too large.
+    faster = set_folding(large(), result.cycles * 3 // 4, NO_LIMIT).resources
+    assert lut < faster.LUT or bram < faster.BRAM_18K
+
+
+def test_memories_move_to_what_there_is() -> None:
+    """The same foldings; without block RAM everything is in LUTs, without LUTs to spare in block RAM."""
+    model = large()
+    apply_config(model, {"MVAU_0": {"SIMD": 16, "PE": 2}})
+    insert_width_converters(model)
+    shape = {name: (layer.inputs, layer.outputs, layer.cycles) for name, layer in layers(model).items()}
+    no_blocks = set_memories(model, Resources(LUT=10_000))
+    assert (no_blocks.LUT, no_blocks.BRAM_18K) == (memories(model).LUT, 0)
+    blocks = set_memories(model, Resources(LUT=no_blocks.LUT // 2, BRAM_18K=40))
+    assert blocks.BRAM_18K == memories(model).BRAM_18K >= 2
+    assert blocks.LUT == memories(model).LUT <= no_blocks.LUT // 2
+    assert extract_config(model)["MVAU_0"]["ram_style"] != "distributed"
+    assert shape == {name: (layer.inputs, layer.outputs, layer.cycles) for name, layer in layers(model).items()}
+
+
+def test_a_budget_that_nothing_fits_into() -> None:
+    model = large()
+    before = model.model.SerializeToString()
+    with pytest.raises(BudgetError) as error:
+        set_fastest(model, Resources(LUT=10))
+    assert error.value.what == "no folding was found that fits into LUT 10, BRAM_18K 0, URAM 0, DSP 0"
+    assert error.value.remedy == "use a larger part, or allow a larger share of it"
+    assert str(error.value.why).startswith("the smallest needs about LUT ")
+    assert model.model.SerializeToString() == before
 
 
 def test_text_of_a_target_that_is_met() -> None:
