@@ -265,9 +265,9 @@ def test_missing_files(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_notices_come_first(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    build_dir.write(split_large_fifos=True, steps=["step_specialize_layers"])
+    build_dir.write(stitched_ip_gen_dcp=True, steps=["step_specialize_layers"])
     assert build_dataflow_directory(str(build_dir.path)) == 0
-    assert capsys.readouterr().out == "Note: split_large_fifos has no effect: a FIFO here may have any depth\n"
+    assert capsys.readouterr().out == "Note: stitched_ip_gen_dcp has no effect: a design checkpoint needs Vivado\n"
 
 
 def test_products_that_cannot_be_made_are_named(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:

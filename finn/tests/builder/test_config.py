@@ -71,6 +71,7 @@ FINN_DEFAULTS = {
     "force_python_rtlsim": False,
 }
 OURS = {
+    "auto_fifo_strategy": "schedule",  # FINN's needs a simulation of the whole design
     "folding_budget": 0.7,
     "validation_dataset": None,
     "input_formats": {},

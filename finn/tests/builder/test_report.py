@@ -55,8 +55,15 @@ def layers() -> dict[str, Layer]:
 
 
 def test_network_performance() -> None:
-    found: dict[str, int | str] = {"critical_path_cycles": 226, "max_cycles": 64, "max_cycles_node_name": "MVAU_hls_0"}
+    found: dict[str, int | float | str] = {
+        "critical_path_cycles": 226,
+        "max_cycles": 64,
+        "max_cycles_node_name": "MVAU_hls_0",
+        "interval_cycles": 64.0,
+    }
     assert estimates.network_performance(found, CLK_NS) == FINN_EXAMPLE
+    slower = estimates.network_performance(found | {"interval_cycles": 80.0}, CLK_NS)
+    assert slower == FINN_EXAMPLE | {"estimated_throughput_fps": 1250000.0}
 
 
 def test_resources_have_finns_keys(layers: dict[str, Layer]) -> None:

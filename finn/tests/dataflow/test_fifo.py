@@ -1,4 +1,4 @@
-"""Width converters, FIFOs and their depths; sizing runs on simulated RTL."""
+"""Width converters, FIFOs and their depths, by schedules and by simulated RTL."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.fifo import (
     BORDER,
     SMALLEST,
+    Edge,
     FifoSizing,
     Measurement,
     configured_depths,
     edges,
     insert_fifos,
     insert_width_converters,
-    size_fifos,
+    measured_fifos,
 )
 from finn.dataflow.folding import apply_config
 from finn.dataflow.graph import instances, layers, make_model
@@ -63,11 +64,11 @@ def test_converters_where_lanes_differ() -> None:
 def test_fifos_on_their_edges() -> None:
     model = chain()
     insert_width_converters(model)
-    names = insert_fifos(model, {("MVAU_1", "MVAU_2"): 7, ("MVAU_0", "StreamingDataWidthConverter_0"): 5})
-    assert names == {
-        "StreamingFIFO_0": ("MVAU_1", "MVAU_2"),
-        "StreamingFIFO_1": ("MVAU_0", "StreamingDataWidthConverter_0"),
-    }
+    first, _, last = edges(model)
+    assert (first, last) == (Edge("MVAU_0", "StreamingDataWidthConverter_0", "t1"), Edge("MVAU_1", "MVAU_2", "t2"))
+    assert str(last) == "MVAU_1 -> MVAU_2"
+    names = insert_fifos(model, {last: 7, first: 5})
+    assert names == {"StreamingFIFO_0": last, "StreamingFIFO_1": first}
     found = layers(model)
     assert list(found) == [
         "MVAU_0", "StreamingFIFO_1", "StreamingDataWidthConverter_0", "MVAU_1", "StreamingFIFO_0", "MVAU_2",
@@ -84,14 +85,15 @@ def test_configured_depths_are_the_larger_of_both_ends() -> None:
     assert configured_depths(model) == {}
     apply_config(model, {"MVAU_0": {"outFIFODepths": [3]}, "MVAU_1": {"inFIFODepths": [2], "outFIFODepths": [BORDER]}})
     apply_config(model, {"MVAU_2": {"inFIFODepths": [33]}})
-    assert configured_depths(model) == {("MVAU_0", "MVAU_1"): SMALLEST, ("MVAU_1", "MVAU_2"): 33}
+    first, last = edges(model)
+    assert configured_depths(model) == {first: SMALLEST, last: 33}
 
 
 def test_sizing_proves_the_throughput_and_leaves_the_model() -> None:
     model = chain()
     insert_width_converters(model)
     before = model.model.SerializeToString()
-    sizing = size_fifos(model, run)
+    sizing = measured_fifos(model, run)
     assert model.model.SerializeToString() == before
     assert sizing == FifoSizing({}, sizing.interval, sizing.interval)
     assert sizing.unchanged
@@ -114,7 +116,7 @@ def test_a_slow_reader_needs_no_fifo() -> None:
             result = simulator.run(x)
         return Measurement(result.interval_cycles, result.fifo_high_water)
 
-    assert size_fifos(model, measure) == FifoSizing({}, 24, 24)
+    assert measured_fifos(model, measure) == FifoSizing({}, 24, 24)
 
 
 @pytest.mark.parametrize(("needed", "trials"), [(3, [6, 0, 4]), (5, [6, 0, 4, 6])])
@@ -126,18 +128,16 @@ def test_depths_grow_until_the_throughput_is_there(needed: int, trials: list[int
 
     def measure(trial: ModelWrapper) -> Measurement:
         fifos = {i.name: i.layer.depth for i in instances(trial) if isinstance(i.layer, StreamingFIFO)}
-        last = next(
-            (fifos[producer] for producer, reader in edges(trial) if reader == "MVAU_2" and producer in fifos), 0
-        )
+        last = next((fifos[e.producer] for e in edges(trial) if e.consumer == "MVAU_2" and e.producer in fifos), 0)
         tried.append(last)
         marks = {name: 3 if ("MVAU_2" in _readers(trial, name)) else 1 for name in fifos}
         return Measurement(10.0 if last >= needed else 12.0, marks)
 
-    sizing = size_fifos(model, measure)
+    sizing = measured_fifos(model, measure)
     assert sizing.unchanged
     assert tried == trials  # two frames of 3 beats, nothing, at least SMALLEST, twice that but no more than two frames
-    assert sizing.depths["MVAU_1", "MVAU_2"] == trials[-1]
+    assert [depth for e, depth in sizing.depths.items() if e.consumer == "MVAU_2"] == trials[-1:]
 
 
 def _readers(model: ModelWrapper, producer: str) -> set[str]:
-    return {reader for name, reader in edges(model) if name == producer}
+    return {e.consumer for e in edges(model) if e.producer == producer}

@@ -88,11 +88,11 @@ ERRORS: dict[str, tuple[Callable[[], Layer], str]] = {
     ),
     "depth": (
         lambda: StreamingFIFO((1, 6), INT4, 2, 1),
-        "StreamingFIFO: depth=1. Remedy: use 2 or more, 4 for one beat per cycle",
+        "StreamingFIFO: depth=1. Remedy: use 2 or more, 3 for one beat per cycle",
     ),
     "depth as text": (
         lambda: StreamingFIFO((1, 6), INT4, 2, "8"),  # type: ignore[arg-type]
-        "StreamingFIFO: depth='8'. Remedy: use 2 or more, 4 for one beat per cycle",
+        "StreamingFIFO: depth='8'. Remedy: use 2 or more, 3 for one beat per cycle",
     ),
     "depths": (
         lambda: mvau(inFIFODepths=()),

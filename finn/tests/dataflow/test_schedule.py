@@ -107,9 +107,15 @@ def test_beats_that_never_come_are_a_deadlock() -> None:
         1,
         6,
     )  # 2 places of the fork and 1: just enough
-    with pytest.raises(DataflowError, match="deadlock"):
-        wide = Schedule(6, (Reads(np.arange(6)),), (Writes(np.full(6, 5), 1, depth=6),))
-        simulate([graph(1)[0], Instance("block", Steps(wide), ("a",), ("c",)), *graph(1)[2:]], 1)
+    wide = Schedule(6, (Reads(np.arange(6)),), (Writes(np.full(6, 5), 1, depth=6),))
+    stuck = [graph(1)[0], Instance("block", Steps(wide), ("a",), ("c",)), *graph(1)[2:]]
+    with pytest.raises(DataflowError) as error:
+        simulate(stuck, 1)
+    assert str(error.value) == (
+        "the schedules of fork, short, join, block deadlock (fork waits for room towards short; short waits for room "
+        "towards join; join waits for a beat of block; block waits for a beat of fork). "
+        "Remedy: put a deeper FIFO where a layer waits for room"
+    )
 
 
 def mvau(simd: int, pe: int) -> MVAU:
@@ -138,6 +144,7 @@ def test_network() -> None:
         "critical_path_cycles": latency_cycles(model),
         "max_cycles": 8,
         "max_cycles_node_name": "MVAU_0",
+        "interval_cycles": 8,
     }
     assert op_and_param_counts(model) == {
         "MVAU_0": {"op_mac_2bx4b": 48, "param_weight_2b": 48},

@@ -35,8 +35,9 @@ class ShellFlowType(str, Enum):
 
 
 class AutoFIFOSizingMethod(str, Enum):
-    """How FIFO depths are found."""
+    """How FIFO depths are found: from the layers' schedules, which FINN's characterize stands for, too, or by RTL."""
 
+    SCHEDULE = "schedule"
     CHARACTERIZE = "characterize"
     LARGEFIFO_RTLSIM = "largefifo_rtlsim"
 

@@ -183,9 +183,15 @@ class DataflowBuildConfig(BaseModel):
     shell_flow_type: ShellFlowType | None = _inert(None, "the board decides the flow", "The vendor flow.")
 
     auto_fifo_depths: bool = True
-    """Find the FIFO depths by simulation; else take them from the folding configuration."""
+    """Find the FIFO depths by simulation; else take inFIFODepths and outFIFODepths of the folding configuration."""
+    auto_fifo_strategy: AutoFIFOSizingMethod = AutoFIFOSizingMethod.SCHEDULE
+    """How FIFO depths are found: by running the layers' schedules, or by simulating RTL with deep FIFOs."""
     fifosim_n_inferences: PositiveInt = 2
-    """Least number of frames that are simulated to find the FIFO depths."""
+    """Least number of frames that largefifo_rtlsim simulates."""
+    large_fifo_mem_style: LargeFIFOMemStyle = LargeFIFOMemStyle.AUTO
+    """The memory of FIFOs of more than 256 beats; auto is what costs least on the part."""
+    split_large_fifos: bool = False
+    """Make FIFOs of more than 256 beats of several, of powers of two of at most 32768."""
     rtlsim_batch_size: PositiveInt = 1
     """Least number of frames that are simulated to measure performance."""
 
@@ -210,20 +216,11 @@ class DataflowBuildConfig(BaseModel):
         True, "minimize_accumulators, minimize_weights and minimize_thresholds decide", "Minimize bit widths."
     )
     infer_shuffle_skip_first: bool = _inert(True, _STATIC, "Keep the first Transpose out of the hardware.")
-    split_large_fifos: bool = _inert(False, "a FIFO here may have any depth", "Split deep FIFOs.")
-    auto_fifo_strategy: AutoFIFOSizingMethod = _inert(
-        AutoFIFOSizingMethod.LARGEFIFO_RTLSIM,
-        "depths always come from simulating the whole design",
-        "FIFO sizing method.",
-    )
-    large_fifo_mem_style: LargeFIFOMemStyle = _inert(
-        LargeFIFOMemStyle.AUTO, "synthesis chooses the memory of a FIFO", "Memory of large FIFOs."
-    )
     fifosim_input_throttle: bool = _inert(
-        True, "FIFOs are sized for input at full rate, the worst case", "Throttle the input while sizing FIFOs."
+        True, "depths hold for input at any rate", "Throttle the input while sizing FIFOs."
     )
     fifosim_save_waveform: bool = _inert(False, "FIFO sizing keeps no waveform", "Save FIFO sizing waveforms.")
-    default_swg_exception: bool = _inert(False, "there are no sliding-window layers yet", "Cap sliding-window FIFOs.")
+    default_swg_exception: bool = _inert(False, "no FIFO is deeper than it has to be", "Cap sliding-window FIFOs.")
     hls_clk_period_ns: PositiveFloat | None = _inert(
         None, "there are no HLS layers yet", "Clock period for HLS, in ns."
     )

@@ -164,10 +164,10 @@ def step_hw_ipgen(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper
 
 
 def step_set_fifo_depths(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Insert width converters and FIFOs, as deep as simulation finds them needed; writes final_hw_config.json."""
+    """Insert width converters and FIFOs as deep as needed; writes final_hw_config.json, report/fifo_sizing.json."""
     if not cfg.needs_hardware():
         return model
-    fifos.insert(model, cfg)
+    products.write_json(_report(cfg, "fifo_sizing"), fifos.insert(model, cfg))
     products.write_json(cfg.path("final_hw_config.json"), folding.extract_config(model))
     return model
 

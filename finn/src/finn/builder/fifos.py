@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from finn.builder.admission import folding_config
-from finn.builder.build_dataflow_config import DataflowBuildConfig
+from finn.builder.build_dataflow_config import (
+    AutoFIFOSizingMethod,
+    DataflowBuildConfig,
+    LargeFIFOMemStyle,
+    VerificationStepType,
+)
 from finn.builder.simulation import STEADY_FRAMES, random_frames
 from finn.core.errors import ConfigError, FinnError
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow import fifo, folding
+from finn.dataflow import fifo, folding, timing
 from finn.dataflow.analysis import dataflow_performance
+from finn.dataflow.cost import fabric, has_ultra_ram
 from finn.dataflow.graph import instances, set_layer
+from finn.report.fifos import fifo_sizing
 from finn.rtl.sim import Simulator
 from finn.rtl.stitch import stitch
 
@@ -25,6 +32,12 @@ log = logging.getLogger(__name__)
 
 CONVERTER = re.compile(r"StreamingDataWidthConverter(_hls|_rtl)?_\d+")
 FIFO = re.compile(r"StreamingFIFO(_hls|_rtl)?_\d+")
+
+LARGE = 256
+"""A FIFO deeper than this is made of what large_fifo_mem_style says (FINN's max_qsrl_depth)."""
+
+DEEPEST = 32768
+"""The deepest FIFO under split_large_fifos, as in FINN."""
 
 
 def configure(model: ModelWrapper, path: Path) -> None:
@@ -36,28 +49,27 @@ def configure(model: ModelWrapper, path: Path) -> None:
     _apply(model, {name: v for name, v in entries if not CONVERTER.fullmatch(name) and not FIFO.fullmatch(name)}, path)
 
 
-def performance(model: ModelWrapper) -> dict[str, int | str]:
+def performance(model: ModelWrapper) -> dict[str, int | float | str]:
     """`dataflow_performance` with the width converters that `model` will have or has."""
     complete = copy.deepcopy(model)
     fifo.insert_width_converters(complete)
     return dataflow_performance(complete)
 
 
-def insert(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
-    """Insert width converters and FIFOs, in place.
+def insert(model: ModelWrapper, cfg: DataflowBuildConfig) -> dict[str, Any]:
+    """Insert width converters and FIFOs, in place. Returns fifo_sizing.json.
 
-    Depths come from simulation, or, without auto_fifo_depths, from inFIFODepths and outFIFODepths of the layers; there
-    they are written, too, so that the final configuration has them.
+    Depths come from the layers' schedules or from simulated RTL (auto_fifo_strategy), or, without auto_fifo_depths,
+    from inFIFODepths and outFIFODepths of the layers; there they are written, too, for the final configuration.
     """
     fifo.insert_width_converters(model)
     if cfg.auto_fifo_depths:
-        frames = max(cfg.fifosim_n_inferences, STEADY_FRAMES)
-        sizing = fifo.size_fifos(model, lambda trial: _measure(trial, frames))
-        depths = sizing.depths
-        text = "FIFO sizing: %d FIFOs; cycles per frame: %g with deep FIFOs everywhere, %g with these"
-        log.info(text, len(depths), sizing.interval_generous, sizing.interval)
+        sizing = _sizing(model, cfg)
+        text = "FIFO sizing: %d FIFOs; cycles per frame: %g with FIFOs that never fill, %g with these"
+        log.info(text, len(sizing.depths), sizing.interval_generous, sizing.interval)
         if not sizing.unchanged:
             log.warning("FIFO sizing: %g cycles per frame instead of %g", sizing.interval, sizing.interval_generous)
+        depths = sizing.depths
         _record(model, depths)
     else:
         if cfg.folding_config_file is not None:
@@ -66,7 +78,26 @@ def insert(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
             entries = folding_config(path).items()
             _apply(model, {name: v for name, v in entries if CONVERTER.fullmatch(name) and name in present}, path)
         depths = fifo.configured_depths(model)
-    fifo.insert_fifos(model, depths)
+    names = fifo.insert_fifos(
+        model,
+        depths,
+        style=lambda width, depth: _style(cfg, width, depth),
+        parts=lambda width, depth: _parts(depth) if cfg.split_large_fifos else (depth,),
+    )
+    found = timing.Network(instances(model)).run(fifo.FRAMES, until_steady=True)
+    if VerificationStepType.STITCHED_IP_RTLSIM in cfg._resolve_verification_steps():
+        measured = _measure(model, STEADY_FRAMES).interval
+        log.info("FIFO sizing: %g cycles per frame by the schedules, %g by RTL simulation", found.interval, measured)
+    return fifo_sizing({i.name: i.layer for i in instances(model)}, {n: str(e) for n, e in names.items()}, found)
+
+
+def _sizing(model: ModelWrapper, cfg: DataflowBuildConfig) -> fifo.FifoSizing:
+    if cfg.auto_fifo_strategy is AutoFIFOSizingMethod.LARGEFIFO_RTLSIM:
+        frames = max(cfg.fifosim_n_inferences, STEADY_FRAMES)
+        return fifo.measured_fifos(model, lambda trial: _measure(trial, frames))
+    sizing = fifo.size_fifos(model, cfg.part())
+    log.info("FIFO sizing: %d runs of %.2g beats in %.1f s", sizing.runs, sizing.beats, sizing.seconds)
+    return sizing
 
 
 def _measure(model: ModelWrapper, frames: int) -> fifo.Measurement:
@@ -76,17 +107,41 @@ def _measure(model: ModelWrapper, frames: int) -> fifo.Measurement:
     return fifo.Measurement(result.interval_cycles, result.fifo_high_water)
 
 
+def _style(cfg: DataflowBuildConfig, width: int, depth: int) -> str:
+    """The memory of a FIFO: of a large one what is asked for, or what costs least on the part."""
+    if depth <= LARGE:
+        return "auto"
+    if cfg.large_fifo_mem_style is not LargeFIFOMemStyle.AUTO:
+        return str(cfg.large_fifo_mem_style.value)
+    part = cfg.part()
+    styles = ["distributed", "block"] + ["ultra"] * (part is not None and has_ultra_ram(part))
+    return min(styles, key=lambda style: fabric(part).fifo(width, depth, style).area)
+
+
+def _parts(depth: int) -> list[int]:
+    """A large FIFO as FIFOs of powers of two of at most DEEPEST places, which hold as many beats and fill memories.
+
+    A rest of at most LARGE places stays as it is.
+    """
+    parts = []
+    while depth > LARGE:
+        parts.append(min(DEEPEST, 1 << (depth.bit_length() - 1)))
+        depth -= parts[-1]
+    return [*parts, max(2, depth)] if depth else parts
+
+
 def _record(model: ModelWrapper, depths: Mapping[fifo.Edge, int]) -> None:
     """Write the depths into the layers at both ends."""
-    tensors = fifo.edges(model)
-    for (producer, consumer), depth in depths.items():
-        tensor = tensors[producer, consumer]
+    for edge, depth in depths.items():
         found = {i.name: i for i in instances(model)}
-        out, into = found[producer], found[consumer]
-        out_depths, in_depths = list(out.layer.outFIFODepths), list(into.layer.inFIFODepths)
-        out_depths[out.outputs.index(tensor)] = in_depths[into.inputs.index(tensor)] = depth
-        set_layer(model, producer, replace(out.layer, outFIFODepths=tuple(out_depths)))
-        set_layer(model, consumer, replace(into.layer, inFIFODepths=tuple(in_depths)))
+        out, into = found[edge.producer], found[edge.consumer]
+        ends = ("outFIFODepths", out, out.outputs), ("inFIFODepths", into, into.inputs)
+        for field, i, tensors in ends:
+            old = getattr(i.layer, field)
+            new = [
+                depth if t == edge.tensor else old[k] if k < len(old) else fifo.BORDER for k, t in enumerate(tensors)
+            ]
+            set_layer(model, i.name, replace(i.layer, **{field: tuple(new)}))
 
 
 def _apply(model: ModelWrapper, config: Mapping[str, Any], path: Path) -> None:

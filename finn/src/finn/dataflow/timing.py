@@ -107,7 +107,7 @@ class Network:
         return found
 
     def run(self, frames: int, *, interval: int = 0, until_steady: bool = False, every: bool = False) -> Timing:
-        """Send `frames` frames, or, `until_steady`, at least three and at most so many.
+        """Send `frames` frames; `until_steady`: at most so many after the buffers can have been full.
 
         interval : cycles over which the beats of a frame are spread at the inputs; 0 for one beat per cycle.
         every : tell the times of all beats. Raises DataflowError if the layers deadlock.
@@ -115,10 +115,11 @@ class Network:
         names, plan = self._plan(interval)
         engine = _engine(plan, every)
         period = None
-        for count in range(1, frames + 1):
+        least = _held(plan) if until_steady else 0
+        for count in range(1, least + frames + 1):
             if not engine.frame():
                 raise _deadlock(plan, names, engine.waits())
-            if until_steady and (period := _period([engine.passed(e)[:, -1] for e in range(len(names))], count)):
+            if count > least > 0 and (period := _period([engine.passed(e)[:, -1] for e in range(len(names))], count)):
                 break
         passed = {t: engine.passed(e) for e, t in enumerate(names)}
         if not every:
@@ -153,6 +154,13 @@ class Network:
         made, read = {e for m in members for e in m.outputs}, {e for m in members for e in m.inputs}
         sources, sinks = (tuple(e for e in number.values() if e not in other) for other in (made, read))
         return tuple(number), Plan(members, tuple(s.beats for s in streams.values()), sources, sinks, interval)
+
+
+def _held(plan: Plan) -> int:
+    """Frames that the largest buffer holds: it can limit nothing before it was full."""
+    ends = [(r.depth, e) for m in plan.members for r, e in zip(m.schedule.reads, m.inputs, strict=True)]
+    ends += [(w.depth, e) for m in plan.members for w, e in zip(m.schedule.writes, m.outputs, strict=True)]
+    return max(-(-depth // plan.beats[e]) for depth, e in ends if depth < UNLIMITED)
 
 
 def _period(last: Sequence[IntArray], frames: int) -> int | None:
@@ -291,8 +299,8 @@ def _library() -> ctypes.CDLL | None:
         return None
     word, pointer = ctypes.c_int64, ctypes.c_void_p
     library.finn_timing_new.restype = pointer
-    counted = [word, pointer]
-    library.finn_timing_new.argtypes = [*counted, *counted, pointer, *counted, pointer, *counted, word]
+    numbers, pairs = (word, pointer), (word, pointer, pointer)
+    library.finn_timing_new.argtypes = [*numbers, *pairs, *pairs, *numbers, word]
     library.finn_timing_free.argtypes = [pointer]
     library.finn_timing_frame.argtypes = [pointer]
     library.finn_timing_waits.argtypes = library.finn_timing_levels.argtypes = [pointer, pointer]

@@ -24,17 +24,18 @@ def layer_config_alternatives(layers: Mapping[str, Layer], part: str | None) -> 
     return {name: [_figures(way) for way in layer.alternatives(part)] for name, layer in layers.items()}
 
 
-def network_performance(found: Mapping[str, int | str], clk_ns: float) -> dict[str, int | float | str]:
+def network_performance(found: Mapping[str, int | float | str], clk_ns: float) -> dict[str, int | float | str]:
     """estimate_network_performance.json.
 
-    found: critical_path_cycles, the latency of a lone frame; max_cycles, the frame interval; max_cycles_node_name.
+    found: critical_path_cycles, the latency of a lone frame; max_cycles and max_cycles_node_name, the slowest layer;
+    interval_cycles, the frame interval.
     """
     max_cycles, latency_cycles = int(found["max_cycles"]), int(found["critical_path_cycles"])
     return {
         "critical_path_cycles": latency_cycles,
         "max_cycles": max_cycles,
         "max_cycles_node_name": found["max_cycles_node_name"],
-        "estimated_throughput_fps": 1e9 / (clk_ns * max_cycles),
+        "estimated_throughput_fps": 1e9 / (clk_ns * float(found["interval_cycles"])),
         "estimated_latency_ns": latency_cycles * clk_ns,
     }
 

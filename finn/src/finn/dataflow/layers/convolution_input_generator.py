@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,7 +13,7 @@ from finn.core.errors import FinnError
 from finn.core.windows import Window
 from finn.custom_op.general.im2col import im2col
 from finn.dataflow import pipeline
-from finn.dataflow.cost import Fabric, fabric
+from finn.dataflow.cost import Fabric, fabric, has_ultra_ram, in_ultra
 from finn.dataflow.layer import (
     IntArray,
     Layer,
@@ -318,10 +317,7 @@ class ConvolutionInputGenerator(Layer):
     def _memory(self, fab: Fabric, part: str | None, width: int, depth: int) -> Resources:
         if self.ram_style != "ultra":
             return fab.ram(width, depth, self.ram_style)
-        if not _has_ultra_ram(part):
-            return fab.ram(width, depth, "block")
-        number = -(-width // ULTRA_WIDTH) * -(-depth // ULTRA_DEPTH)
-        return Resources(URAM=number, URAM_efficiency=width * depth / (number * ULTRA_WIDTH * ULTRA_DEPTH))
+        return in_ultra(width, depth) if has_ultra_ram(part) else fab.ram(width, depth, "block")
 
     def alternatives(self, part: str | None = None) -> list[Resources]:
         """This one, then its memory in each style, as far as that makes a difference."""
@@ -376,15 +372,6 @@ class ConvolutionInputGenerator(Layer):
             "OutDepth": pipeline.credit_depth(BUFFERED_LATENCY, 1),
         }
         return Rtl("convolution_input_generator", parameters)
-
-
-ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
-"""Of an UltraRAM, AMD UG573 table 2-1."""
-
-
-def _has_ultra_ram(part: str | None) -> bool:
-    """Zynq UltraScale+ EV and RFSoC, Kria, Alveo, Virtex UltraScale+ and Versal (AMD DS890); or nothing is said."""
-    return part is None or re.match(r"xczu\d+(ev|dr)|xck|xcu\d|xcvu|xcv[cmpeh]", part.lower()) is not None
 
 
 def _bits(*turns: int) -> int:
