@@ -73,6 +73,11 @@ class Matrix(Toy):
     PE: int = folding("n")
     ram_style: str = memory_option()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ram_style == "block" and self.PE == 1:
+            raise LayerError("a memory that does not go with every factor")
+
     @property
     def parallel(self) -> int:
         return self.SIMD * self.PE

@@ -40,8 +40,9 @@ class Prices:
     forbidden: BoolArray
 
     def cost(self, used: FloatArray) -> FloatArray:
-        """Of vectors along the last axis; inf if a kind is used that is forbidden."""
-        return np.where((used[..., self.forbidden] > 0).any(-1), np.inf, used @ self.per_unit)
+        """Of vectors along the last axis; inf if they are inf, or if a kind is used that is forbidden."""
+        illegal = np.isinf(used).any(-1) | (used[..., self.forbidden] > 0).any(-1)
+        return np.where(illegal, np.inf, np.where(np.isinf(used), 0, used) @ self.per_unit)
 
 
 BY_AREA = Prices(AREA, np.zeros(len(KINDS), np.bool_))
@@ -81,7 +82,7 @@ class Candidates:
         Of equal ones the first, which leaves the choice of the memory to the layer.
         """
         for k in np.flatnonzero(wanted & np.isnan(self._used[:, 0, 0])).tolist():
-            self._used[k] = [counts(self._with(k, m).resources(self._part)) for m in range(len(self._memories))]
+            self._used[k] = [self._counted(k, m) for m in range(len(self._memories))]
         found = np.full(self._used.shape[:2], np.inf)
         found[wanted] = prices.cost(self._used[wanted])
         return found.min(1), found.argmin(1)
@@ -89,6 +90,13 @@ class Candidates:
     def chosen(self, k: int, memories: int) -> tuple[Layer, FloatArray]:
         """A candidate with a choice of memories, and what it uses."""
         return self._with(k, memories), self._used[k, memories]
+
+    def _counted(self, k: int, memories: int) -> FloatArray:
+        """Inf if the layer does not accept the choice."""
+        try:
+            return counts(self._with(k, memories).resources(self._part))
+        except LayerError:
+            return np.full(len(KINDS), np.inf)
 
     def _with(self, k: int, memories: int) -> Layer:
         choice = self._memories[memories]

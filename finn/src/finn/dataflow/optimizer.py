@@ -208,7 +208,7 @@ class FoldingProblem:
             tables.append(np.where(cheapest < 0, np.inf, cost[cheapest]).reshape(place.shape))
             best.append(cheapest.reshape(place.shape))
             memories.append(memory)
-        tables += [np.where(np.isinf(e.used[..., 0]), np.inf, prices.cost(_finite(e.used))) for e in self._edges]
+        tables += [prices.cost(e.used) for e in self._edges]
         found = self._graph.minimum(tables)
         if found is None:
             return None
@@ -294,10 +294,6 @@ def _converter(dtype: BaseDataType, out: int, into: int, order: tuple[int, int] 
     window, channels = order or (1, 1)
     shape = (1, lcm(out, into) if order is None else lcm(out, into, window * channels))
     return counts(StreamingDataWidthConverter(shape, dtype, out, into, window, channels).resources(part))
-
-
-def _finite(used: FloatArray) -> FloatArray:
-    return np.where(np.isinf(used), 0.0, used)
 
 
 def _told(stream: Stream) -> str:
