@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -49,10 +51,17 @@ class Outcome:
     wrong_bytes: int
 
 
+def folder() -> Path:
+    """A folder for as long as the process runs."""
+    name = mkdtemp(prefix="iodma_")
+    atexit.register(shutil.rmtree, name)
+    return Path(name)
+
+
 @cache
 def runtime() -> Path:
     """Verilator's run-time library, compiled."""
-    product = Path(mkdtemp(prefix="iodma_")) / "runtime.o"
+    product = folder() / "runtime.o"
     root = verilator().root / "include"
     text = "".join(f'#include "{root / name}"\n' for name in ("verilated.cpp", "verilated_threads.cpp"))
     command = [compiler(), *FLAGS, f"-I{root}", f"-I{root / 'vltstd'}", "-x", "c++", "-", "-c", "-o", str(product)]
@@ -63,7 +72,7 @@ def runtime() -> Path:
 @cache
 def copier(parameters: tuple[tuple[str, int], ...]) -> Path:
     """The compiled loop of a reading and a writing engine with these parameters."""
-    work = Path(mkdtemp(prefix="iodma_"))
+    work = folder()
     sources = [*sources_of("iodma"), HERE / "axi_memory.sv", HERE / "iodma_loop.sv"]
     flags = ["--cc", "--assert", "-Wno-fatal", "-Wno-lint", "--x-initial", "unique", "--top-module", "iodma_loop"]
     values = [f"-G{name}={value}" for name, value in parameters if name != "Write"]
@@ -103,9 +112,9 @@ def runs(e: IODMA) -> list[Run]:
     return found + [Run(s, d, many, stalls, n) for n, (s, d) in enumerate(places) for stalls in (0, 100, 230)]
 
 
-# The bus as wide as the stream; a stream of a byte per beat on the narrowest bus, with a frame that fills no word; a
-# stream of 3 bytes on a wide bus; a wide stream on a narrow bus.
-FEW = [engine(8, 60, 64), engine(1, 5, 64), engine(24, 7, 128), engine(98, 3, 64)]
+# The bus as wide as the stream, and a run that ends with a whole burst; a stream of a byte per beat on a narrow bus,
+# with a frame that fills no word; a stream of 3 bytes on a wide bus; a wide stream on a narrow bus.
+FEW = [engine(8, 64, 64), engine(1, 5, 64), engine(24, 7, 128), engine(98, 3, 64)]
 MORE = [engine(4, 33, 64), engine(16, 40, 128), engine(64, 10, 512), engine(128, 3, 512), engine(49, 9, 64)]
 MORE += [engine(1, 1, 64), engine(2, 7, 512), engine(6, 100, 64)]
 
