@@ -92,20 +92,12 @@ def kind(dtype: BaseDataType) -> int:
     return 2 if dtype == BIPOLAR else int(dtype.signed())
 
 
-DSP_BITS = 18, 25
-"""Of a multiplier block, signed: DSP48 (AMD UG479); MULT18X18D of ECP5 has 18 and 18, two of them for more."""
-
-LEAST_PRODUCT = 9
-"""Products of fewer bits become LUTs in Yosys 0.70."""
-
-
 def multiplier(fab: Fabric, a: int, b: int) -> Resources:
     """The product of `a` and `b` bits: multiplier blocks, or LUTs if it is small."""
     small, large = sorted((a, b))
-    if a + b < LEAST_PRODUCT or small < 2:
-        return Resources(LUT=ceil(a * b * (fab.adder + 0.5)))
-    width = DSP_BITS[1] if fab.prunes else DSP_BITS[0]
-    return Resources(DSP=ceil(small / DSP_BITS[0]) * ceil(large / width))
+    if a + b < fab.least_product or small < 2:
+        return Resources(LUT=ceil(fab.multiply * a * b))
+    return Resources(DSP=ceil(small / fab.multiplier[0]) * ceil(large / fab.multiplier[1]))
 
 
 def _shift_left(a: IntArray, b: IntArray) -> IntArray:

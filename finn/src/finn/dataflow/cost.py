@@ -87,6 +87,9 @@ class Fabric:
     rank : of comparisons that put values in order. choose : per word from which a data bit is chosen.
     delay : of a register chain; a LUT of AMD becomes a shift register, ECP5 has flip-flops only.
     control : LUTs of a layer's counters and flags.
+    multiply : of a product in LUTs, per pair of bits.
+    multiplier, least_product : bits of the operands of a multiplier block, and of a product (both operands together)
+    from which Yosys takes one: DSP48E2 (AMD UG579), MULT18X18D (Lattice FPGA-TN-02205).
     prunes : what no result depends on is found and removed, the merge in a label_select of one beat per vector.
     """
 
@@ -105,6 +108,9 @@ class Fabric:
     choose: float
     delay: int
     control: int
+    multiply: float
+    multiplier: tuple[int, int]
+    least_product: int
     prunes: bool
 
     def rom(self, width: int, depth: int, style: str = "auto", lanes: int = 1) -> Resources:
@@ -158,6 +164,9 @@ LUT6 = Fabric(
     choose=0.53,
     delay=1,
     control=25,
+    multiply=1.4,
+    multiplier=(18, 27),
+    least_product=9,
     prunes=True,
 )
 
@@ -177,6 +186,9 @@ LUT4 = Fabric(
     choose=0.66,
     delay=0,
     control=50,
+    multiply=1.0,
+    multiplier=(18, 18),
+    least_product=4,
     prunes=False,
 )
 

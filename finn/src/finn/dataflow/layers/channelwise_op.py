@@ -116,11 +116,12 @@ class ChannelwiseOp(Layer):
         return self._function(*self._ordered(inputs[0], self.parameters))
 
     def resources(self, part: str | None = None) -> Resources:
-        """The memory of parameters and its address, the lanes, and the output buffer."""
+        """The memory of parameters and its address, input that waits for it, the lanes, and the output buffer."""
         fab, order = fabric(part), self.sequence
         lane = self._function.resources(fab, self.input_dtype, self.parameter_dtype, self._checked)
         memory = fab.rom(self.lanes * self.parameter_dtype.bitwidth(), order.words, self.ram_style)
-        used = memory + Resources(LUT=self.PE * lane.LUT, DSP=self.PE * lane.DSP)
+        delays = fab.delay * self.inputs[0].width
+        used = memory + Resources(LUT=self.PE * lane.LUT + delays, DSP=self.PE * lane.DSP)
         return used + counters([order.words, order.hold]) + fab.credit_fifo(self.outputs[0].width, self._output_depth)
 
     def alternatives(self, part: str | None = None) -> list[Resources]:
