@@ -218,7 +218,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown choice": (
         {"MVAU_0": {"ram_style": "bram"}},
         "layer MVAU_0: MVAU: ram_style='bram' (it is not one of the choices). "
-        "Remedy: use one of 'auto', 'block', 'distributed'",
+        "Remedy: use one of 'auto', 'block', 'distributed', 'ultra'",
     ),
     "unknown layer": (
         {"MVAU_7": {"PE": 1}},

@@ -16,6 +16,7 @@ from finn.dataflow.layers.fifo import StreamingFIFO
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.thresholding import Thresholding
+from finn.dataflow.layers.vvau import VVAU
 from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 
 INT2, INT4, UINT2, BIPOLAR = (DataType[name] for name in ("INT2", "INT4", "UINT2", "BIPOLAR"))
@@ -46,8 +47,27 @@ ERRORS: dict[str, tuple[Callable[[], Layer], str]] = {
         "MVAU: PE=True is no integer. Remedy: use one of 1, 2, 3, 6",
     ),
     "style": (
+        lambda: mvau(ram_style="bram"),
+        "MVAU: ram_style='bram' (it is not one of the choices). "
+        "Remedy: use one of 'auto', 'block', 'distributed', 'ultra'",
+    ),
+    "style of constants": (
         lambda: mvau(ram_style="ultra"),
-        "MVAU: ram_style='ultra' (it is not one of the choices). Remedy: use one of 'auto', 'block', 'distributed'",
+        "MVAU: ram_style='ultra' without runtime_writeable_weights=1 (UltraRAM has no initial contents). "
+        "Remedy: use another ram_style, or runtime_writeable_weights=1 and write the weights first",
+    ),
+    "writable weights of others": (
+        lambda: mvau(mem_mode="external", runtime_writeable_weights=1),
+        "MVAU: runtime_writeable_weights=1 with mem_mode='external' (there is no memory that could be written). "
+        "Remedy: use mem_mode='internal_decoupled'",
+    ),
+    "accumulator of any weights": (
+        lambda: mvau(runtime_writeable_weights=1, weights=0 * W, output_dtype=INT4),
+        "MVAU: output type INT4 is narrower than the accumulator INT9. Remedy: use the accumulator's type",
+    ),
+    "windows": (
+        lambda: VVAU((1, 9), INT4, W, INT2, DataType["INT8"]),
+        "VVAU: input (1, 9) and weights (8, 6) (the last axis of the input has one element for each weight)",
     ),
     "matrix": (
         lambda: mvau(shape=(1, 7)),

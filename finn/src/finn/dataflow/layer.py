@@ -139,11 +139,31 @@ class Rtl:
     the data of stream k stand above those of stream k - 1, valid and ready have a bit for each.
     parameters : by name; a string is passed as a string, a tuple as a vector of 32 bits each, the first in the lowest.
     memories : lines of hexadecimal words by file name suffix; the module gets the common stem as its parameter `File`.
+    axilite : bits of byte addresses, if it has registers that are reached on AXI4-Lite: then its last input takes
+    requests and its last output gives replies, for axi_lite.sv; they are no streams of the graph.
     """
 
     module: str
     parameters: Mapping[str, int | str | tuple[int, ...]]
     memories: Mapping[str, list[str]] = field(default_factory=dict)
+    axilite: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantInput:
+    """A stream that a layer's module gets from outside, but from no tensor of the graph: always the same values.
+
+    values : of one pass, an array of `stream.shape`. passes : how often they are read per frame.
+    """
+
+    stream: Stream
+    values: IntArray
+    passes: int
+
+    @property
+    def beats(self) -> int:
+        """Beats per frame."""
+        return self.stream.beats * self.passes
 
 
 @dataclass(frozen=True)
@@ -184,6 +204,7 @@ class Writes:
 class Schedule:
     """When a layer reads and writes one frame: `periods` times the same `steps` steps.
 
+    reads : of the inputs, then of the constant inputs.
     A layer does one step per cycle; it waits in front of a step whose input has not come or whose output has no place.
     `finn.dataflow.timing` runs the schedules of a graph.
     """
@@ -318,6 +339,11 @@ class Layer(ABC):
     @property
     @abstractmethod
     def outputs(self) -> tuple[Stream, ...]: ...
+
+    @property
+    def constant_inputs(self) -> tuple[ConstantInput, ...]:
+        """What the module reads on streams behind those of `inputs`, and no other layer sends."""
+        return ()
 
     @abstractmethod
     def schedule(self) -> Schedule:

@@ -17,7 +17,9 @@ RADIX = 3
 """Operands per adder stage, as the modules are written."""
 
 OPERANDS = 4
-"""Cycles from the issue of a tile to its operands in `mvau`: address, memory, two registers."""
+"""Cycles from the issue of a tile to its operands in `matrix_unit`: address, memory, two registers."""
+STREAMED_OPERANDS = 2
+"""The same if weights come as a stream: two registers."""
 
 MEMORY = 2
 """Cycles from the acceptance of a beat to its use, of a layer that keeps its input in a `stream_memory`."""

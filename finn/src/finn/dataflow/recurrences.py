@@ -42,6 +42,7 @@ class Plan:
     """A graph to run. beats : per edge, in a frame. sources, sinks : edges that no layer writes, or reads.
 
     interval : cycles over which the beats of a frame are spread at the sources; 0 for one beat per cycle.
+    constants : sources that always offer one beat per cycle.
     """
 
     members: tuple[Member, ...]
@@ -49,6 +50,7 @@ class Plan:
     sources: tuple[int, ...]
     sinks: tuple[int, ...]
     interval: int = 0
+    constants: frozenset[int] = frozenset()
 
 
 class _In:
@@ -175,7 +177,7 @@ class Recurrences:
         """Send one more frame and compute as far as possible; whether all layers have finished it."""
         for e in self.plan.sources:
             beats, each = self.plan.beats[e], np.arange(self.plan.beats[e])
-            spread = self.plan.interval
+            spread = 0 if e in self.plan.constants else self.plan.interval
             times = self.frames * spread + each * spread // beats if spread else self.frames * beats + each
             self.edges[e].offered += times.tolist()
         for run in self.runs:

@@ -19,7 +19,7 @@ import numpy as np
 from finn.core.errors import FinnError
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DataflowError, Instance, instances, make_model
-from finn.dataflow.layer import IntArray, Layer, Stream
+from finn.dataflow.layer import ConstantInput, IntArray, Layer, Reads, Stream, Writes
 from finn.dataflow.layers.fifo import StreamingFIFO
 from finn.dataflow.native import shared_object
 from finn.dataflow.recurrences import Member, Plan, Recurrences
@@ -106,6 +106,19 @@ class Network:
         found.placed = tuple(placed)
         return found
 
+    def border(self, tensor: str) -> int:
+        """Beats that the layers at both ends of a tensor hold."""
+        held = 0
+        for i in self.placed:
+            schedule = self._schedules[i.name]
+            reads = schedule.reads[: len(i.inputs)]
+            ends: list[tuple[str, Reads | Writes]] = [
+                *zip(i.outputs, schedule.writes, strict=True),
+                *zip(i.inputs, reads, strict=True),
+            ]
+            held += sum(end.depth for t, end in ends if t == tensor)
+        return held
+
     def run(self, frames: int, *, interval: int = 0, until_steady: bool = False, every: bool = False) -> Timing:
         """Send `frames` frames; `until_steady`: at most so many after the buffers can have been full.
 
@@ -121,13 +134,13 @@ class Network:
                 raise _deadlock(plan, names, engine.waits())
             if count > least > 0 and (period := _period([engine.passed(e)[:, -1] for e in range(len(names))], count)):
                 break
-        passed = {t: engine.passed(e) for e, t in enumerate(names)}
+        passed = {t: engine.passed(e) for e, t in enumerate(names) if e not in plan.constants}
         if not every:
             passed = {t: times[:, [0, -1]] for t, times in passed.items()}
         levels = engine.levels()
         return Timing(
             passed,
-            tuple(names[e] for e in plan.sources),
+            tuple(names[e] for e in plan.sources if e not in plan.constants),
             tuple(names[e] for e in plan.sinks),
             {name: peak for name, (peak, _) in levels.items()},
             {name: needed for name, (_, needed) in levels.items()},
@@ -137,15 +150,20 @@ class Network:
 
     def _plan(self, interval: int) -> tuple[tuple[str, ...], Plan]:
         """The names of the edges, and the graph in numbers."""
-        streams: dict[str, Stream] = {}
+        streams: dict[str, Stream | ConstantInput] = {}
         for i in self.placed:
             streams |= zip((*i.inputs, *i.outputs), (*i.layer.inputs, *i.layer.outputs), strict=True)
+        fed = {
+            i.name: [(f"{i.name} constant {k}", c) for k, c in enumerate(i.layer.constant_inputs)] for i in self.placed
+        }
+        constants = {name: c for found in fed.values() for name, c in found}
+        streams |= constants
         number = {t: k for k, t in enumerate(streams)}
         members = tuple(
             Member(
                 i.name,
                 self._schedules[i.name],
-                tuple(number[t] for t in i.inputs),
+                tuple(number[t] for t in (*i.inputs, *(name for name, _ in fed[i.name]))),
                 tuple(number[t] for t in i.outputs),
                 isinstance(i.layer, StreamingFIFO),
             )
@@ -153,7 +171,8 @@ class Network:
         )
         made, read = {e for m in members for e in m.outputs}, {e for m in members for e in m.inputs}
         sources, sinks = (tuple(e for e in number.values() if e not in other) for other in (made, read))
-        return tuple(number), Plan(members, tuple(s.beats for s in streams.values()), sources, sinks, interval)
+        beats, always = tuple(s.beats for s in streams.values()), frozenset(number[name] for name in constants)
+        return tuple(number), Plan(members, beats, sources, sinks, interval, always)
 
 
 def _held(plan: Plan) -> int:
@@ -237,7 +256,8 @@ class _Compiled:
             _Layer(m.schedule.steps, m.schedule.periods, len(m.inputs), len(m.outputs), m.is_fifo) for m in plan.members
         ]
         ends = [end for m in plan.members for end in self._ends(m)]
-        numbers = [self._keep(x) for x in (plan.beats, plan.sources, [plan.interval] * len(plan.sources), plan.sinks)]
+        spread = [0 if e in plan.constants else plan.interval for e in plan.sources]
+        numbers = [self._keep(x) for x in (plan.beats, plan.sources, spread, plan.sinks)]
         beats, sources, intervals, sinks = numbers
         self._handle = ctypes.c_void_p(
             library.finn_timing_new(

@@ -5,7 +5,10 @@
 //   FINN_PROBES(P)                    P(index, name of a stream_probe in the model)
 //   FINN_FIFOS(P)                     P(index, name of a streaming_fifo in the model)
 //   FINN_CHECKSUMS(P)                 P(index, name of a checksum in the model)
-//   FINN_INPUT_COUNT, FINN_OUTPUT_COUNT
+//   FINN_CONSTANTS(P)                 P(index, port prefix, 32-bit words per beat) of inputs that get the same beats again
+//                                     and again; indices go on behind those of FINN_INPUTS
+//   FINN_REGISTERS(P)                 P(index, prefix of an AXI4-Lite port)
+//   FINN_INPUT_COUNT (with constants), FINN_OUTPUT_COUNT
 // All outputs of a design are functions of registers, so they may be sampled before the clock edge without a settling
 // evaluation in between.
 #include <unistd.h>
@@ -77,6 +80,45 @@ struct Simulation {
   }
 };
 
+constexpr int kAccessLimit = 1000;  // cycles for an access to a register
+
+// One write on AXI4-Lite; false if there is no answer.
+template <class Address>
+bool write_register(Simulation &sim, uint32_t address, uint32_t word, Address &awaddr, CData &awvalid, CData &awready,
+                    IData &wdata, CData &wstrb, CData &wvalid, CData &wready, CData &bvalid, CData &bready) {
+  awaddr = static_cast<Address>(address);
+  wdata = word;
+  wstrb = 0xf;
+  awvalid = wvalid = bready = 1;
+  for (int cycle = 0; cycle < kAccessLimit; ++cycle) {
+    const bool address_taken = awvalid && awready;
+    const bool word_taken = wvalid && wready;
+    const bool answered = bvalid;
+    sim.step();
+    if (address_taken) awvalid = 0;
+    if (word_taken) wvalid = 0;
+    if (answered) return true;
+  }
+  return false;
+}
+
+// One read.
+template <class Address>
+bool read_register(Simulation &sim, uint32_t address, uint32_t &word, Address &araddr, CData &arvalid, CData &arready,
+                   IData &rdata, CData &rvalid, CData &rready) {
+  araddr = static_cast<Address>(address);
+  arvalid = rready = 1;
+  for (int cycle = 0; cycle < kAccessLimit; ++cycle) {
+    const bool address_taken = arvalid && arready;
+    const bool answered = rvalid;
+    word = rdata;
+    sim.step();
+    if (address_taken) arvalid = 0;
+    if (answered) return true;
+  }
+  return false;
+}
+
 struct Side {  // one stream port during a run
   int64_t beats = 0;
   int64_t done = 0;
@@ -117,6 +159,10 @@ void *finn_sim_new(const char *directory, const char *trace_file) {
   top.ap_rst_n = 0;
 #define RESET_INPUT(i, port, count) top.port##_tvalid = 0;
   FINN_INPUTS(RESET_INPUT)
+  FINN_CONSTANTS(RESET_INPUT)
+#define RESET_REGISTERS(i, port) \
+  top.port##_awvalid = top.port##_wvalid = top.port##_bready = top.port##_arvalid = top.port##_rready = 0;
+  FINN_REGISTERS(RESET_REGISTERS)
 #define RESET_OUTPUT(i, port, count) top.port##_tready = 0;
   FINN_OUTPUTS(RESET_OUTPUT)
   top.eval();
@@ -149,6 +195,7 @@ int64_t finn_sim_run(void *handle, FinnStream *inputs, FinnStream *outputs, uint
   int64_t missing = 0;
 #define COUNT_INPUT(i, port, count) in[i].beats = inputs[i].beats;
   FINN_INPUTS(COUNT_INPUT)
+  FINN_CONSTANTS(COUNT_INPUT)
 #define COUNT_OUTPUT(i, port, count) \
   out[i].beats = outputs[i].beats;   \
   missing += outputs[i].beats;
@@ -177,6 +224,21 @@ int64_t finn_sim_run(void *handle, FinnStream *inputs, FinnStream *outputs, uint
     }                                                                        \
   }
     FINN_INPUTS(DRIVE_INPUT)
+#define DRIVE_CONSTANT(i, port, count)                                     \
+  {                                                                        \
+    Side &side = in[i];                                                    \
+    if (!side.valid) side.valid = gap == 0 || random.next() >= gap;        \
+    top.port##_tvalid = side.valid;                                        \
+    if (side.valid && !side.loaded) {                                      \
+      put(top.port##_tdata, inputs[i].words + side.done * (count), count); \
+      side.loaded = true;                                                  \
+    }                                                                      \
+    if (side.valid && top.port##_tready) {                                 \
+      if (++side.done == side.beats) side.done = 0;                        \
+      side.valid = side.loaded = false;                                    \
+    }                                                                      \
+  }
+    FINN_CONSTANTS(DRIVE_CONSTANT)
 #define DRIVE_OUTPUT(i, port, count)                                                     \
   {                                                                                      \
     Side &side = out[i];                                                                 \
@@ -196,12 +258,38 @@ int64_t finn_sim_run(void *handle, FinnStream *inputs, FinnStream *outputs, uint
   top.port##_tvalid = in[i].valid;   \
   inputs[i].done = in[i].done;
   FINN_INPUTS(REPORT_INPUT)
+  FINN_CONSTANTS(REPORT_INPUT)
 #define REPORT_OUTPUT(i, port, count) \
   top.port##_tready = 0;              \
   outputs[i].done = out[i].done;
   FINN_OUTPUTS(REPORT_OUTPUT)
   if (missing == 0) return cycle;
   return idle >= idle_limit ? -2 : -1;
+}
+
+// Writes, or reads, `count` registers of an AXI4-Lite port: pairs of a byte address and a word. False if one has no answer.
+bool finn_sim_access(void *handle, int number, bool write, uint32_t *accesses, int64_t count) {
+  auto *sim = static_cast<Simulation *>(handle);
+  FINN_MODEL &top = *sim->model;
+  for (int64_t k = 0; k < count; ++k) {
+    bool done = false;
+    uint32_t *access = accesses + 2 * k;
+#define ACCESS(i, port)                                                                                              \
+  if (number == (i)) {                                                                                               \
+    done = write ? write_register(*sim, access[0], access[1], top.port##_awaddr, top.port##_awvalid,                 \
+                                  top.port##_awready, top.port##_wdata, top.port##_wstrb, top.port##_wvalid,         \
+                                  top.port##_wready, top.port##_bvalid, top.port##_bready)                           \
+                 : read_register(*sim, access[0], access[1], top.port##_araddr, top.port##_arvalid,                  \
+                                 top.port##_arready, top.port##_rdata, top.port##_rvalid, top.port##_rready);        \
+  }
+    FINN_REGISTERS(ACCESS)
+    (void)access;
+    (void)top;
+    (void)write;
+    if (!done) return false;
+  }
+  (void)number;
+  return true;
 }
 
 // Per probe: beats, cycles blocked, cycles starved, last state (2 * valid + ready). Per FIFO: most beats held, beats
@@ -231,9 +319,11 @@ void finn_sim_checksums(void *handle, uint32_t *words) {
     bool offered[FINN_INPUT_COUNT];
 #define KEEP_INPUT(i, port, count) offered[i] = top.port##_tvalid && !top.port##_tready;
     FINN_INPUTS(KEEP_INPUT)
+    FINN_CONSTANTS(KEEP_INPUT)
     sim->step();
 #define DROP_INPUT(i, port, count) top.port##_tvalid = offered[i];
     FINN_INPUTS(DROP_INPUT)
+    FINN_CONSTANTS(DROP_INPUT)
   }
   auto *root = top.rootp;
 #define READ_CHECKSUM(i, name) words[i] = root->name##__DOT__checksum_q;

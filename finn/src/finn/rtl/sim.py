@@ -9,7 +9,7 @@ import ctypes
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -28,6 +28,7 @@ from finn.rtl.verilator import Model
 
 _DIRECTORY = threading.Lock()  # the model's constructor reads memories relative to the working directory of the process
 _PROBABILITY = 1 << 32
+_Words = npt.NDArray[np.uint32]
 MOST_STALLS = 0.99
 
 
@@ -78,6 +79,7 @@ class SimResult:
     outputs : one integer array (N, …) per output port. Cycles count from the first input beat that was taken.
     entered, left : when the frames passed each input port and each output port.
     checksums : of each CheckSum the word of the last frame, see `finn.dataflow.layers.checksum`.
+    registers : per node the words that were read at the addresses asked for.
     """
 
     outputs: tuple[IntArray, ...]
@@ -87,6 +89,7 @@ class SimResult:
     links: dict[str, LinkStats] = field(default_factory=dict)
     fifo_high_water: dict[str, int] = field(default_factory=dict)
     checksums: dict[str, int] = field(default_factory=dict)
+    registers: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def input(self) -> Passage:
@@ -143,10 +146,14 @@ class Simulator:
         seed: int = 0,
         max_cycles: int | None = None,
         trace_file: str | os.PathLike[str] | None = None,
+        registers: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+        read: Mapping[str, Sequence[int]] | None = None,
     ) -> SimResult:
         """Send frames, one array (N, *shape[1:] or *shape) per input port, and collect all results.
 
         input_gaps, back_pressure : probability that an input is not valid, an output not ready, in a cycle.
+        registers : per node, writes (byte address, word) to its registers after reset, before the first frame.
+        read : per node, byte addresses of its registers to read after the last frame.
         Raises RtlError for arrays that do not fit or after max_cycles, DeadlockError if nothing moves any more.
         """
         _check_probabilities(input_gaps=input_gaps, back_pressure=back_pressure)
@@ -155,24 +162,54 @@ class Simulator:
         if trace_file is not None:
             self._check_trace(Path(trace_file))
         ins = [_Buffer(words) for words in beats]
+        constants = [_Buffer(pack_beats(p.constant.values, p.stream)) for p in self.design.constants if p.constant]
         outs = [_Buffer.empty(frames * p.stream.beats, p) for p in self.design.outputs]
         slowdown = (1 - input_gaps) * (1 - back_pressure)
         idle = int((2 * self._busy + 1000) / slowdown)
         limit = max_cycles if max_cycles is not None else 1 << 60
+        accesses = self._accesses({node: list(pairs) for node, pairs in (registers or {}).items()})
+        reads = self._accesses({node: [(a, 0) for a in addresses] for node, addresses in (read or {}).items()})
         handle = self._new(trace_file)
         try:
-            streams = [(_Stream * len(b))(*(x.stream for x in b)) for b in (ins, outs)]
+            self._access(handle, accesses, write=True)
+            streams = [(_Stream * len(b))(*(x.stream for x in b)) for b in ([*ins, *constants], outs)]
             thresholds = [ctypes.c_uint32(int(p * _PROBABILITY)) for p in (input_gaps, back_pressure)]
             cycles = self._library.finn_sim_run(handle, *streams, *thresholds, seed, limit, idle)
             links, fifos = self._stats(handle)
             checksums = self._checksums(handle)
+            self._access(handle, reads if cycles >= 0 else {}, write=False)
         finally:
             self._library.finn_sim_free(handle)
         done = [s.done for s in streams[1]]
         if cycles < 0:
             self._explain(cycles == -2, limit if cycles == -1 else idle, done, outs, links, fifos)
         peaks = {name: peak for name, (peak, _) in fifos.items()}
-        return replace(self._result(cycles, frames, ins, outs, links, peaks), checksums=checksums)
+        found = {node: words[:, 1].tolist() for node, words in reads.items()}
+        return replace(self._result(cycles, frames, ins, outs, links, peaks), checksums=checksums, registers=found)
+
+    def _accesses(self, given: Mapping[str, Sequence[tuple[int, int]]]) -> dict[str, _Words]:
+        """(address, word) pairs per node as (accesses, 2). Raises RtlError if a node has no such register."""
+        bits = {port.node: port.address_bits for port in self.design.registers}
+        for node, pairs in given.items():
+            if node not in bits:
+                raise RtlError(
+                    f"{node} has no registers", where=self.design.name,
+                    remedy=f"use one of {', '.join(bits)}" if bits else "set runtime_writeable_weights=1 for a layer",
+                )  # fmt: skip
+            wrong = [a for a, _ in pairs if a % 4 or not 0 <= a < 1 << bits[node]]
+            if wrong:
+                raise RtlError(
+                    f"{node} has no register at {wrong[0]:#x}", where=self.design.name,
+                    why="addresses are multiples of 4", remedy=f"use 0 to {(1 << bits[node]) - 4:#x}",
+                )  # fmt: skip
+        return {node: np.array(pairs, np.uint32).reshape(-1, 2) for node, pairs in given.items()}
+
+    def _access(self, handle: ctypes.c_void_p, accesses: Mapping[str, _Words], write: bool) -> None:
+        """Write, or read into the second column."""
+        ports = [port.node for port in self.design.registers]
+        for node, words in accesses.items():
+            if not self._library.finn_sim_access(handle, ports.index(node), write, _address(words), len(words)):
+                raise RtlError(f"a register of {node} does not answer", where=self.design.name)
 
     @property
     def _busy(self) -> int:
@@ -334,6 +371,8 @@ def _load(path: Path) -> ctypes.CDLL:
     library.finn_sim_free.argtypes = [ctypes.c_void_p]
     library.finn_sim_stats.argtypes = [ctypes.c_void_p] * 3
     library.finn_sim_checksums.argtypes = [ctypes.c_void_p] * 2
+    library.finn_sim_access.restype = ctypes.c_bool
+    library.finn_sim_access.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_bool, ctypes.c_void_p, ctypes.c_int64]
     library.finn_sim_run.restype = ctypes.c_int64
     library.finn_sim_run.argtypes = (
         [ctypes.c_void_p] * 3 + [ctypes.c_uint32] * 2 + [ctypes.c_uint64] + [ctypes.c_int64] * 2
@@ -345,13 +384,19 @@ def _ports_header(design: Design) -> str:
     """The generated part of the driver: which ports, probes and FIFOs there are."""
     inside = f"{design.name}__DOT__"
     lists = {
-        "FINN_INPUTS": [f"{p.prefix}, {-(-p.stream.padded_width // 32)}" for p in design.inputs],
-        "FINN_OUTPUTS": [f"{p.prefix}, {-(-p.stream.padded_width // 32)}" for p in design.outputs],
-        "FINN_PROBES": [f"{inside}probe_{link.name}" for link in design.links],
-        "FINN_FIFOS": [f"{inside}{name}" for name in design.fifos],
-        "FINN_CHECKSUMS": [f"{inside}{name}" for name in design.checksums],
+        "FINN_INPUTS": _entries(design.inputs),
+        "FINN_CONSTANTS": _entries(design.constants, len(design.inputs)),
+        "FINN_OUTPUTS": _entries(design.outputs),
+        "FINN_REGISTERS": [f"P({k}, {r.prefix})" for k, r in enumerate(design.registers)],
+        "FINN_PROBES": [f"P({k}, {inside}probe_{link.name})" for k, link in enumerate(design.links)],
+        "FINN_FIFOS": [f"P({k}, {inside}{name})" for k, name in enumerate(design.fifos)],
+        "FINN_CHECKSUMS": [f"P({k}, {inside}{name})" for k, name in enumerate(design.checksums)],
     }
-    lines = [f"#define FINN_INPUT_COUNT {len(design.inputs)}", f"#define FINN_OUTPUT_COUNT {len(design.outputs)}"]
-    for name, entries in lists.items():
-        lines.append(f"#define {name}(P) {' '.join(f'P({k}, {entry})' for k, entry in enumerate(entries))}")
+    counts = {"FINN_INPUT_COUNT": len(design.inputs) + len(design.constants), "FINN_OUTPUT_COUNT": len(design.outputs)}
+    lines = [f"#define {name} {count}" for name, count in counts.items()]
+    lines += [f"#define {name}(P) {' '.join(entries)}" for name, entries in lists.items()]
     return "\n".join(lines) + "\n"
+
+
+def _entries(ports: Sequence[Port], first: int = 0) -> list[str]:
+    return [f"P({k}, {p.prefix}, {-(-p.stream.padded_width // 32)})" for k, p in enumerate(ports, first)]

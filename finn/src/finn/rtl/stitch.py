@@ -11,20 +11,34 @@ from jinja2 import Environment, StrictUndefined
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import Instance, instances
-from finn.dataflow.layer import Stream
+from finn.dataflow.layer import ConstantInput, Stream
 from finn.rtl.library import sources_of
 from finn.rtl.names import check_name
 
 PROBE = "stream_probe"
+AXILITE = "axi_lite"
 
 
 @dataclass(frozen=True)
 class Port:
-    """An AXI4-Stream port of a design. `prefix` is s_axis_<n> or m_axis_<n>, `tensor` the ONNX tensor it carries."""
+    """An AXI4-Stream port of a design. `prefix` is s_axis_<n> or m_axis_<n>, `tensor` the ONNX tensor it carries.
+
+    constant : what has to be sent again and again, if it carries no tensor; then `tensor` says for which layer.
+    """
 
     prefix: str
     stream: Stream
     tensor: str
+    constant: ConstantInput | None = None
+
+
+@dataclass(frozen=True)
+class RegisterPort:
+    """An AXI4-Lite port of a design, `prefix` s_axilite_<n>: the registers of one layer, with so many address bits."""
+
+    prefix: str
+    node: str
+    address_bits: int
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Design:
-    """A stitched design: everything that a simulator or a synthesis tool reads."""
+    """A stitched design: everything that a simulator or a synthesis tool reads.
+
+    inputs, outputs : the ports of the graph's tensors. constants : input ports behind those, for ConstantInputs.
+    """
 
     name: str
     top: str
@@ -49,6 +66,8 @@ class Design:
     outputs: tuple[Port, ...]
     links: tuple[Link, ...]
     instances: tuple[Instance, ...]
+    constants: tuple[Port, ...] = ()
+    registers: tuple[RegisterPort, ...] = ()
 
     @property
     def fifos(self) -> tuple[str, ...]:
@@ -96,6 +115,11 @@ module {{ name }} (
     input  logic {{ p.prefix }}_tvalid,
     output logic {{ p.prefix }}_tready,
 {%- endfor %}
+{%- for r in registers %}
+{%- for way, bits, signal in axilite(r) %}
+    {{ "%-6s" | format(way) }} logic [{{ bits - 1 }}:0] {{ r.prefix }}_{{ signal }},
+{%- endfor %}
+{%- endfor %}
 {%- for p in outputs %}
     output logic [{{ p.stream.padded_width - 1 }}:0] {{ p.prefix }}_tdata,
     output logic {{ p.prefix }}_tvalid,
@@ -105,6 +129,11 @@ module {{ name }} (
 {%- for l in links %}
   logic [{{ l.stream.width - 1 }}:0] {{ l.name }}_data;
   logic {{ l.name }}_valid, {{ l.name }}_ready;
+{%- endfor %}
+{%- for r in registers %}
+  logic [{{ r.address_bits + 30 }}:0] {{ r.node }}_request_data;
+  logic [31:0] {{ r.node }}_reply_data;
+  logic {{ r.node }}_request_valid, {{ r.node }}_request_ready, {{ r.node }}_reply_valid, {{ r.node }}_reply_ready;
 {%- endfor %}
 {% for p in inputs %}
   assign {{ wires[p.prefix] }}_data = {{ p.prefix }}_tdata[{{ p.stream.width - 1 }}:0];
@@ -134,6 +163,23 @@ module {{ name }} (
       .out_data_o({{ together(i.outputs, "data") }}),
       .out_valid_o({{ together(i.outputs, "valid") }}),
       .out_ready_i({{ together(i.outputs, "ready") }})
+  );
+{% endfor %}
+{%- for r in registers %}
+  axi_lite #(
+      .AddrBits({{ r.address_bits }})
+  ) {{ r.prefix }} (
+      .clk_i(ap_clk),
+      .rst_ni(ap_rst_n),
+{%- for way, bits, signal in axilite(r) %}
+      .s_axilite_{{ signal }}_{{ way[0] }}({{ r.prefix }}_{{ signal }}),
+{%- endfor %}
+      .request_data_o({{ r.node }}_request_data),
+      .request_valid_o({{ r.node }}_request_valid),
+      .request_ready_i({{ r.node }}_request_ready),
+      .reply_data_i({{ r.node }}_reply_data),
+      .reply_valid_i({{ r.node }}_reply_valid),
+      .reply_ready_o({{ r.node }}_reply_ready)
   );
 {% endfor %}
 `ifndef SYNTHESIS
@@ -167,21 +213,50 @@ def stitch(model: ModelWrapper, name: str = "finn_design") -> Design:
         Port(f"s_axis_{k}", links[t.name].stream, t.name) for k, t in enumerate(model.graph.input) if t.name in links
     )
     outputs = tuple(Port(f"m_axis_{k}", links[t.name].stream, t.name) for k, t in enumerate(model.graph.output))
-    memories = {f"{i.name}{suffix}": words for i in found for suffix, words in i.layer.rtl().memories.items()}
-    files = {path for i in found for path in sources_of(i.layer.rtl().module)} | set(sources_of(PROBE))
+    constants = _constants(found, len(model.graph.input))
+    links |= {p.tensor: Link(f"in{p.prefix.rsplit('_')[-1]}", p.stream, "", p.tensor.split()[0]) for p in constants}
+    rtl = {i.name: i.layer.rtl() for i in found}
+    writable = [(name, r.axilite) for name, r in rtl.items() if r.axilite]
+    registers = tuple(RegisterPort(f"s_axilite_{k}", name, bits) for k, (name, bits) in enumerate(writable))
+    memories = {f"{name}{suffix}": words for name, r in rtl.items() for suffix, words in r.memories.items()}
+    modules = {PROBE, *(r.module for r in rtl.values()), *([AXILITE] if registers else [])}
+    files = {path for module in modules for path in sources_of(module)}
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
     top = environment.from_string(TOP).render(
         name=name,
-        inputs=inputs,
+        inputs=(*inputs, *constants),
         outputs=outputs,
+        registers=registers,
+        axilite=axilite_signals,
         links=list(links.values()),
-        wires={p.prefix: links[p.tensor].name for p in (*inputs, *outputs)},
+        wires={p.prefix: links[p.tensor].name for p in (*inputs, *constants, *outputs)},
         instances=[_render(i, links) for i in found],
         together=_together,
     )
     return Design(
-        name, top, tuple(sorted(files)), memories, inputs, outputs, tuple(links.values()), tuple(found)
+        name, top, tuple(sorted(files)), memories, inputs, outputs, tuple(links.values()), tuple(found), constants,
+        registers,
     )  # fmt: skip
+
+
+def axilite_signals(port: RegisterPort) -> list[tuple[str, int, str]]:
+    """(direction, bits, name) of the signals of an AXI4-Lite port (ARM IHI 0022, B1.1)."""
+    inputs = {"awaddr": port.address_bits, "awvalid": 1, "wdata": 32, "wstrb": 4, "wvalid": 1, "bready": 1}
+    inputs |= {"araddr": port.address_bits, "arvalid": 1, "rready": 1}
+    outputs = {"awready": 1, "wready": 1, "bresp": 2, "bvalid": 1, "arready": 1, "rdata": 32, "rresp": 2, "rvalid": 1}
+    return [(way, bits, name) for way, side in (("input", inputs), ("output", outputs)) for name, bits in side.items()]
+
+
+def _constants(found: list[Instance], first: int) -> tuple[Port, ...]:
+    """The ports of constant inputs; the first is s_axis_<first>."""
+    inputs = [(name, c) for i in found for name, c in zip(_constant_names(i), i.layer.constant_inputs, strict=True)]
+    return tuple(Port(f"s_axis_{k}", c.stream, name, c) for k, (name, c) in enumerate(inputs, first))
+
+
+def _constant_names(instance: Instance) -> list[str]:
+    """What takes the place of tensor names for constant inputs; no tensor of a graph is called like that."""
+    streams = len(instance.inputs)
+    return [f"{instance.name} input {streams + k}" for k in range(len(instance.layer.constant_inputs))]
 
 
 def _links(model: ModelWrapper, found: list[Instance]) -> dict[str, Link]:
@@ -206,13 +281,14 @@ def _render(instance: Instance, links: dict[str, Link]) -> dict[str, object]:
     if rtl.memories:
         parameters.append(("File", f'"{instance.name}"'))
     first, last = instance.layer.inputs[0], instance.layer.outputs[-1]
+    requests, replies = ([f"{instance.name}_{what}"] if rtl.axilite else [] for what in ("request", "reply"))
     return {
         "name": instance.name,
         "module": rtl.module,
         "parameters": parameters,
         "summary": f"{first.folded_shape} {first.dtype.name} -> {last.folded_shape} {last.dtype.name}",
-        "inputs": [links[t].name for t in instance.inputs],
-        "outputs": [links[t].name for t in instance.outputs],
+        "inputs": [*(links[t].name for t in (*instance.inputs, *_constant_names(instance))), *requests],
+        "outputs": [*(links[t].name for t in instance.outputs), *replies],
     }
 
 

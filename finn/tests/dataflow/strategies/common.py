@@ -6,6 +6,7 @@ Sizes stay small because each example compiles a simulator; types, signs, foldin
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow.layer import IntArray, Layer, Stream
+from finn.dataflow.matrix import MatrixUnit
 
 BIPOLAR = DataType["BIPOLAR"]
 NARROW = ("BIPOLAR", "BINARY", "TERNARY", *(f"{s}INT{n}" for n in range(2, 9) for s in ("", "U")))
@@ -57,6 +59,24 @@ def steps(draw: DrawFn, low: int, high: int, rows: int, rng: np.random.Generator
         return values, 0, BIPOLAR
     bias = draw(st.sampled_from([0, -1, -(steps // 2 + 1), 5]))
     return values, bias, DataType.spanning(bias, bias + steps)
+
+
+memory_modes = st.sampled_from(
+    [{}, {}, {"mem_mode": "external"}, {"runtime_writeable_weights": 1}, {"mem_mode": "internal_embedded"}]
+)
+"""Where a compute unit has its weights."""
+
+
+def activations(
+    draw: DrawFn, cls: type[MatrixUnit], fields: tuple[Any, ...], modes: dict[str, Any], rng: np.random.Generator
+) -> tuple[Any, ...]:
+    """Fields (shape, type, weights, their type) of a compute unit, then its output type, thresholds, bias."""
+    acc = cls(*fields, DataType["INT64"], **modes).accumulator  # type: ignore[arg-type]
+    if draw(st.booleans()):
+        return (*fields, acc)
+    rows = draw(st.sampled_from([1, fields[2].shape[1]]))
+    thresholds, bias, out = steps(draw, int(acc.min()), int(acc.max()), rows, rng)
+    return (*fields, out, thresholds, bias)
 
 
 LAYERS: dict[str, Callable[[], SearchStrategy[Layer]]] = {}

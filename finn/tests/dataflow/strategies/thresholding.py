@@ -16,4 +16,5 @@ def thresholding(draw: DrawFn) -> Thresholding:
     channels, x, rng = draw(st.integers(1, 16)), draw(types | wide_types), np.random.default_rng(draw(seeds))
     rows = draw(st.sampled_from([1, channels]))
     values, bias, out = steps(draw, int(x.min()), int(x.max()), rows, rng)
-    return Thresholding(vectors(draw, channels), x, values, out, bias, PE=draw(st.sampled_from(divisors(channels))))
+    pe, writable = draw(st.sampled_from(divisors(channels))), draw(st.sampled_from([0, 0, 1]))
+    return Thresholding(vectors(draw, channels), x, values, out, bias, PE=pe, runtime_writeable_weights=writable)
