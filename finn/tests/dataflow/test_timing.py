@@ -10,11 +10,21 @@ from hypothesis import strategies as st
 
 from finn.core.datatype import DataType
 from finn.dataflow import timing
-from finn.dataflow.layer import Reads, Schedule, Writes
+from finn.dataflow.graph import DataflowError, Instance, make_graph
+from finn.dataflow.layer import Layer, Reads, Schedule, Writes, divisors
+from finn.dataflow.layers.duplicate_streams import DuplicateStreams
 from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.streaming_concat import StreamingConcat
+from finn.dataflow.layers.thresholding import Thresholding
+from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.dataflow.recurrences import Member, Plan, Recurrences
+from finn.rtl import Simulator, stitch
 
 FRAMES = 4
+RTL_FRAMES = 12
+GRAPHS = 6
+UINT2 = DataType["UINT2"]
 BEATS = (1, 2, 3, 4, 6, 12)
 FEW = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -94,3 +104,83 @@ def test_compiled_is_the_reference(plan: Plan) -> None:
         if not finished:
             return
     assert compiled.levels() == reference.levels()
+
+
+# RTL
+
+
+def chain(rng: np.random.Generator, tensor: str, shape: tuple[int, ...], lanes: int) -> tuple[list[Instance], str, int]:
+    """A few random layers that keep the shape, each of its own folding, with width converters and FIFOs between."""
+    placed: list[Instance] = []
+
+    def add(layer: Layer) -> None:
+        nonlocal tensor
+        name = f"{tensor}_{len(placed)}"
+        placed.append(Instance(f"{type(layer).__name__}_{name}", layer, (tensor,), (name,)))
+        tensor = name
+
+    channels = shape[-1]
+    for _ in range(rng.integers(1, 4)):
+        fold = int(rng.choice(divisors(channels)))
+        if lanes != fold:
+            add(StreamingDataWidthConverter(shape, UINT2, lanes, fold))
+            lanes = fold
+        if rng.integers(2):
+            add(StreamingFIFO(shape, UINT2, lanes, int(rng.integers(2, 9))))
+        if rng.integers(2):
+            add(Thresholding(shape, UINT2, np.array([[0, 1, 3]]), UINT2, PE=lanes))
+        else:
+            weights, lanes = rng.integers(-2, 2, (channels, channels)), int(rng.choice(divisors(channels)))
+            add(MVAU(shape, UINT2, weights, DataType["INT2"], UINT2, np.array([[0, 2, 5]]), SIMD=fold, PE=lanes))
+        if rng.integers(3) == 0:
+            add(StreamingFIFO(shape, UINT2, lanes, int(rng.integers(2, 40))))
+    return placed, tensor, lanes
+
+
+def random_graph(seed: int) -> list[Instance]:
+    """A chain, or one that forks and is joined again by a StreamingConcat."""
+    rng = np.random.default_rng(seed)
+    shape = (1, int(rng.integers(1, 13)), int(rng.choice([2, 4, 6, 8])))
+    lanes = int(rng.choice(divisors(shape[-1])))
+    placed, tensor, lanes = chain(rng, f"s{seed}", shape, lanes)
+    if rng.integers(3) == 0:
+        return placed
+    copies = (f"{tensor}_a", f"{tensor}_b")
+    placed.append(Instance(f"fork_{seed}", DuplicateStreams(shape, UINT2, PE=lanes), (tensor,), copies))
+    ends = []
+    for copy in copies:
+        more, end, width = chain(rng, copy, shape, lanes)
+        placed += more
+        if width != shape[-1]:
+            whole = StreamingDataWidthConverter(shape, UINT2, width, shape[-1])
+            placed.append(Instance(f"last_{end}", whole, (end,), (f"{end}_w",)))
+            end = f"{end}_w"
+        depth = int(rng.integers(4, 64))
+        placed.append(Instance(f"skip_{end}", StreamingFIFO(shape, UINT2, shape[-1], depth), (end,), (f"{end}_q",)))
+        ends.append(f"{end}_q")
+    joined = (*shape[:-1], 2 * shape[-1])
+    join = StreamingConcat(joined, (UINT2, UINT2), (shape[-1], shape[-1]), SIMD=shape[-1])
+    return [*placed, Instance(f"join_{seed}", join, tuple(ends), (f"y{seed}",))]
+
+
+def test_rtl_passes_beats_when_the_schedules_say() -> None:
+    """Random graphs side by side: the first and last beat of each frame, and the most beats in each FIFO."""
+    graphs, seed = [], 0
+    while len(graphs) < GRAPHS:
+        try:
+            timing.simulate(placed := random_graph(seed := seed + 1), RTL_FRAMES)
+            graphs += [placed]
+        except DataflowError:
+            pass  # forks whose ends are too short for their difference
+    model = make_graph([i for placed in graphs for i in placed])
+    said = timing.of_graph(model, RTL_FRAMES)
+    design = stitch(model)
+    rng = np.random.default_rng(1)
+    with Simulator(design, assertions=True) as simulator:
+        found = simulator.run(*(rng.integers(0, 4, (RTL_FRAMES, *p.stream.shape[1:])) for p in design.inputs))
+    for ports, passages in ((design.inputs, found.entered), (design.outputs, found.left)):
+        for port, passage in zip(ports, passages, strict=True):
+            expected = said.passed[port.tensor]
+            np.testing.assert_array_equal(passage.first, expected[:, 0], port.tensor)
+            np.testing.assert_array_equal(passage.last, expected[:, -1], port.tensor)
+    assert found.fifo_high_water == said.high_water

@@ -192,11 +192,11 @@ def _insert(model: ModelWrapper, edge: Edge, name: str, layer: Layer, behind: bo
 FRAMES = 12
 """Frames until a design is steady at the latest, beyond those that its buffers hold."""
 
-BUDGET = 1_500_000_000
+BUDGET = 2_000_000_000
 """Beats that a search may simulate: half a minute to a minute. Not seconds: the same network gets the same FIFOs."""
 
 RESTLESS = 3
-"""The depth that a FIFO needs to pass one beat per cycle: those that need no more are probably not needed at all."""
+"""The depth that a FIFO needs to pass one beat per cycle: one that needs no more is probably not needed at all."""
 
 SAVING = 0.05
 """The part of a FIFO's area that is worth a simulation."""
@@ -266,7 +266,8 @@ class _Search:
             return {}
         order = sorted(depths, key=depths.__getitem__)
         idle = [edge for edge in order if depths[edge] <= RESTLESS]
-        for group in (idle, order[len(idle) :]):
+        short = [edge for edge in order[len(idle) :] if depths[edge] <= self.network.border(edge.tensor)]
+        for group in (idle, short, [edge for edge in order[len(idle) :] if edge not in set(short)]):
             depths = self.without(depths, group)
         areas = {edge: self.area(edge, depth) for edge, depth in depths.items()}
         for edge in sorted(depths, key=areas.__getitem__, reverse=True):

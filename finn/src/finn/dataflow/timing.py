@@ -119,6 +119,19 @@ class Network:
             held += sum(end.depth for t, end in ends if t == tensor)
         return held
 
+    def border(self, tensor: str) -> int:
+        """Beats that the layers at both ends of a tensor hold."""
+        held = 0
+        for i in self.placed:
+            schedule = self._schedules[i.name]
+            reads = schedule.reads[: len(i.inputs)]
+            ends: list[tuple[str, Reads | Writes]] = [
+                *zip(i.outputs, schedule.writes, strict=True),
+                *zip(i.inputs, reads, strict=True),
+            ]
+            held += sum(end.depth for t, end in ends if t == tensor)
+        return held
+
     def run(self, frames: int, *, interval: int = 0, until_steady: bool = False, every: bool = False) -> Timing:
         """Send `frames` frames; `until_steady`: at most so many after the buffers can have been full.
 
