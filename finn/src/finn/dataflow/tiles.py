@@ -65,9 +65,9 @@ class Reduction:
         }
 
     def resources(self, fab: Fabric) -> Resources:
-        """Of a lane: an adder, or a comparison and a choice."""
-        bits = self.partial.bitwidth()
-        return Resources(LUT=round((fab.adder if self.sums else fab.rank + fab.choose) * bits + bits / 2))
+        """Of a lane: an adder with a start at 0, or a comparison and a choice."""
+        bits = self.dtype.bitwidth()
+        return Resources(LUT=self.partial.bitwidth() + bits if self.sums else round((fab.rank + fab.choose) * bits))
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,10 @@ class TilePool(Layer):
         used += fab.credit_fifo(self.outputs[0].width, self._output_depth)
         if words == 1:
             return used
-        forward = Resources(LUT=round(fab.choose * width) + 4 * (words - 1).bit_length())
-        return fab.ram(width, words, self._style) + used + forward
+        memory = fab.ram(width, words, self._style)
+        once, per_bit = fab.collision if memory.BRAM_18K else (0, 0)
+        forward = fab.choose * (1 if self.reduction.sums else 3) + per_bit
+        return memory + used + Resources(LUT=round(forward * width) + once + 4 * (words - 1).bit_length())
 
     @property
     def _style(self) -> str:
