@@ -87,6 +87,7 @@ class Fabric:
     rank : of comparisons that put values in order. choose : per word from which a data bit is chosen.
     delay : of a register chain; a LUT of AMD becomes a shift register, ECP5 has flip-flops only.
     control : LUTs of a layer's counters and flags.
+    clip : of a result that is limited to a range.
     multiply : of a product in LUTs, per pair of bits.
     multiplier, least_product : bits of the operands of a multiplier block, and of a product (both operands together)
     from which Yosys takes one: DSP48E2 (AMD UG579), MULT18X18D (Lattice FPGA-TN-02205).
@@ -108,6 +109,7 @@ class Fabric:
     choose: float
     delay: int
     control: int
+    clip: float
     multiply: float
     multiplier: tuple[int, int]
     least_product: int
@@ -164,6 +166,7 @@ LUT6 = Fabric(
     choose=0.53,
     delay=1,
     control=25,
+    clip=0.75,
     multiply=1.4,
     multiplier=(18, 27),
     least_product=9,
@@ -186,6 +189,7 @@ LUT4 = Fabric(
     choose=0.66,
     delay=0,
     control=50,
+    clip=0.0,
     multiply=1.0,
     multiplier=(18, 18),
     least_product=4,

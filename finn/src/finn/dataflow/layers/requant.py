@@ -134,14 +134,18 @@ class Requant(Layer):
         return max(self.multipliers.size, self.offsets.size) // self._lanes
 
     def resources(self, part: str | None = None) -> Resources:
-        """Per lane a multiplier, an adder and two comparisons; the memory of constants; the output buffer."""
+        """Per lane a multiplier, an adder and two comparisons; constants, and what waits for them; the output buffer."""
         fab, bits, out = fabric(part), self.sums.bitwidth(), self.output_dtype.bitwidth()
-        product = multiplier(fab, self.input_dtype.bitwidth(), _stored(self.multipliers).bitwidth())
-        lut = product.LUT + bits + round(fab.adder * 2 * max(0, bits - self.shift)) + 2 * out
+        multipliers, added = (_stored(values).bitwidth() for values in (self.multipliers, self.added))
+        product = multiplier(fab, self.input_dtype.bitwidth(), multipliers)
+        lut = product.LUT + bits + round(fab.adder * 2 * max(0, bits - self.shift) + fab.clip * out)
         lanes = Resources(LUT=self.PE * lut, DSP=self.PE * product.DSP)
-        width = self._lanes * (_stored(self.multipliers).bitwidth() + _stored(self.added).bitwidth())
-        memory = fab.rom(width, self._words, self.ram_style)
-        return memory + lanes + counters([self._words]) + fab.credit_fifo(self.outputs[0].width, self._output_depth)
+        memory = fab.rom(self._lanes * (multipliers + added), self._words, self.ram_style)
+        # Of a few words there are few different columns, also to be delayed until the product is there.
+        columns = min(self._lanes * added, 2 ** min(self._words - 1, 16)) if self._words > 1 else 0
+        delays = Resources(LUT=fab.delay * (self.inputs[0].width + columns) if columns else 0)
+        used = memory + lanes + delays
+        return used + counters([self._words]) + fab.credit_fifo(self.outputs[0].width, self._output_depth)
 
     def alternatives(self, part: str | None = None) -> list[Resources]:
         """This one, then its memory in each style, as far as that makes a difference."""
