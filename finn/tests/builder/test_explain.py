@@ -238,11 +238,11 @@ def test_host_in_the_middle_has_reason_and_remedy() -> None:
     assert told["Softmax_0 (Softmax)"].remedy
     assert told["Quant_11 (Quant)"].reason == "it quantizes what the host computes"
     assert told["Quant_0 (Quant)"].reason == "it quantizes a float input"
-    assert told["Add_4 (Add)"].became is Became.INTEGER
-    assert told["Add_4 (Add)"].reason == "there is no hardware layer for Add"
-    (problem,) = found.problems
-    assert problem.what.startswith("the host would compute between integers: ")
-    assert "Softmax_0 (Softmax)" in problem.nodes
+    assert told["Transpose_0 (Transpose)"].became is Became.INTEGER
+    assert told["Transpose_0 (Transpose)"].reason == "there is no hardware layer for Transpose"
+    assert found.problems == ()
+    (note,) = (n for n in found.notes if n.what.startswith("the host computes between layers: "))
+    assert "Softmax_0 (Softmax)" in note.nodes
 
 
 def test_format_of_the_input_brings_the_first_quantizer_into_hardware(network: ModelWrapper) -> None:
@@ -537,7 +537,6 @@ SPOILT: list[tuple[Callable[[Path], None], str]] = [
     (missing, "No such file or directory"),
     (no_nodes, "the network is empty"),
     (floats, "nothing is quantized"),
-    (softmax, "the host would compute between integers: Softmax_0 (Softmax)"),
     (unknown_operator, "Fancy"),
     (not_a_number, "NaN"),
     (dynamic, "the input has the dynamic shape (batch, 8)"),
@@ -561,6 +560,28 @@ def test_no_traceback(spoil: Callable[[Path], None], told: str, build_dir: Any) 
     shown = runner.invoke(app, ["explain", str(path), "--json", "-"])
     assert shown.exit_code == 1
     assert Explanation.from_json(shown.output).problems
+
+
+def test_softmax_between_layers_makes_two_accelerators(build_dir: Any) -> None:
+    path = build_dir.path / "model.onnx"
+    softmax(path)
+    result = runner.invoke(app, ["explain", str(path)])
+    assert result.exit_code == 0
+    assert "a build takes this network" in result.output
+    assert "the host computes between layers: Softmax_0 (Softmax), Quant_3 (Quant)" in result.output
+
+
+def test_layers_of_a_convolutional_network() -> None:
+    """A convolution is what prepares its windows and what multiplies; its thresholds are the last of these."""
+    _, found = explained("brevitas_resblock_w4a4")
+    told = {n.node: (n.became, n.layers) for n in found.nodes}
+    convolution = told["Conv_1 (Conv)"]
+    assert convolution[0] is Became.LAYER
+    kinds = [name.rpartition("_")[0] for name in convolution[1]]
+    assert kinds == ["DuplicateStreams", "FMPadding", "ConvolutionInputGenerator", "MVAU"]
+    assert (Became.LAYER, convolution[1][-1:]) in told.values()
+    assert (Became.DROPPED, ()) in told.values()
+    assert not any(name.startswith("StreamReshape") for _, names in told.values() for name in names)
 
 
 def test_partly_quantized_network(build_dir: Any) -> None:

@@ -19,7 +19,7 @@ from finn.builder.errors import BuildError, foreseen
 from finn.builder.steps import Step, resolve_build_steps, selected
 from finn.core.errors import ConfigError, FinnError
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow.graph import layers
+from finn.dataflow.graph import is_layer, is_reshape, layers
 from finn.report import summary
 from finn.report.estimates import network_performance
 
@@ -172,7 +172,7 @@ class _Build:
         """The table of layers and the lines about the whole, if the network is one of layers by now."""
         self.current = ""
         found = layers(model)
-        if len(found) < len(model.graph.node):
+        if not all(is_layer(node) or is_reshape(node) for node in model.graph.node):
             return
         paths = {name: self.cfg.path("report", f"{name}.json") for name in REPORTS if self._made(name)}
         reports = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}

@@ -25,7 +25,7 @@ from finn.analysis.inference_cost import inference_cost
 from finn.core.errors import ConfigError, FinnError, nearest
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import describe
-from finn.dataflow.graph import DOMAIN, DataflowError
+from finn.dataflow.graph import DOMAIN, DataflowError, is_layer, is_reshape
 from finn.dataflow.lowering import LoweringReport, lower, staying
 from finn.transformation.streamline import (
     Diagnostic,
@@ -48,7 +48,7 @@ class Became(str, Enum):
     """What became of a node."""
 
     LAYER = "layer"
-    """Hardware: it is computed by `layers`."""
+    """Hardware: it is computed by `layers`, the last of which gives its result."""
     INTEGER = "integer"
     """Integer arithmetic for which there is no hardware layer; `reason` says why."""
     FOLDED = "folded"
@@ -347,7 +347,7 @@ def links(model: ModelWrapper) -> Links:
 
 def with_layers(explanation: Explanation, before: Links, lowered: ModelWrapper, report: LoweringReport) -> Explanation:
     """`explanation` with the part about layers. before : `links` of the integer graph; lowered : what it became."""
-    homes = _Homes(before, lowered)
+    homes = _Homes(before, lowered, {tensor for n in explanation.nodes for tensor in n.tensors})
     nodes = tuple(_with_layers(n, homes, report) for n in explanation.nodes)
     problem, between = cut_problem(lowered), between_layers(lowered, nodes)
     if problem is None and between is None:  # integers at the ends, beside the accelerator, are in nobody's way
@@ -362,11 +362,19 @@ def with_layers(explanation: Explanation, before: Links, lowered: ModelWrapper, 
 
 
 class _Homes:
-    """Where the tensors of the integer graph are computed after lowering. A layer may compute several."""
+    """Where the tensors of the integer graph are computed after lowering. A layer may compute several.
 
-    def __init__(self, before: Links, lowered: ModelWrapper) -> None:
-        self.before, self.lowered = before, lowered
+    told : those that nodes of the network tell of.
+    """
+
+    def __init__(self, before: Links, lowered: ModelWrapper, told: set[str]) -> None:
+        self.before, self.lowered, self.told = before, lowered, told
+        made = {name for names in before.values() for name in names}
         self.producers = {name: node for node in lowered.graph.node for name in node.output}
+        self.sources: dict[str, list[str]] = {}  # of what was computed: the operands that were computed themselves
+        for name in made.intersection(before):
+            for output in before[name]:
+                self.sources.setdefault(output, []).append(name)
         self.behind: set[str] = set()  # tensors that depend on integers that the graph computes
         for node in lowered.graph.node:
             if _is_integer(lowered, node) or self.behind.intersection(node.input):
@@ -384,6 +392,24 @@ class _Homes:
             waiting += later
         return None
 
+    def helpers(self, tensor: str) -> list[NodeProto]:
+        """The layers that prepare its home's inputs, and of which nothing else tells; those at the inputs come first.
+
+        None if the same layer computes an operand of it, too: then they belong to that.
+        """
+        home = self.of(tensor)
+        if home is None or any(self.of(name) is home for name in self.sources.get(tensor, ())):
+            return []
+        found: list[NodeProto] = []
+        waiting = [home]
+        while waiting:
+            node = waiting.pop()
+            new = [self.producers[name] for name in node.input if name not in self.told and name in self.producers]
+            new = [n for n in new if not self.told.intersection(n.output) and n not in found]
+            found += new
+            waiting += new
+        return found[::-1]
+
     def on_floats(self, node: NodeProto) -> tuple[str, str] | None:
         """(reason, remedy) if it makes integers from floats, which is the host's work."""
         if _is_integer(self.lowered, node):
@@ -399,14 +425,17 @@ NO_LAYER = "use operators that have a hardware layer, or end the network in fron
 
 def _with_layers(entry: NodeEntry, homes: _Homes, report: LoweringReport) -> NodeEntry:
     nodes = {node.name: node for tensor in entry.tensors if (node := homes.of(tensor)) is not None}
-    hardware = tuple(name for name, node in nodes.items() if node.domain == DOMAIN)
+    hardware = tuple(name for name, node in nodes.items() if is_layer(node))
     if entry.became is Became.FOLDED:
         return replace(entry, layers=hardware)
     if entry.became is not Became.INTEGER or not nodes:
         return entry
     if hardware:
-        return replace(entry, became=Became.LAYER, layers=hardware)
+        helpers = (node for tensor in entry.tensors for node in homes.helpers(tensor) if is_layer(node))
+        return replace(entry, became=Became.LAYER, layers=tuple(dict.fromkeys((*(n.name for n in helpers), *hardware))))
     name, node = next(iter(nodes.items()))
+    if is_reshape(node):
+        return replace(entry, became=Became.DROPPED, text="the stream stays as it is")
     floats = homes.on_floats(node)
     if floats is not None:
         return replace(entry, became=Became.HOST, text="quantizes", reason=floats[0], remedy=floats[1])

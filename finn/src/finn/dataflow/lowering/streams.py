@@ -194,7 +194,7 @@ def _duplicate(model: ModelWrapper, tensor: str) -> bool:
         return False
     layer = DuplicateStreams(shape_of(model, tensor), model.get_tensor_datatype(tensor), copies)
     source = tensor
-    if made_here and producer is not None:
+    if outside and producer is not None:  # what is outside knows the tensor by its name
         source = model.make_new_valueinfo_name(f"{tensor}_forked")
         model.copy_annotations(tensor, source)
         model.set_tensor_shape(source, list(layer.inputs[0].shape))
