@@ -91,3 +91,13 @@ def network(name: str) -> Network:
     if name.startswith("tfc_"):
         return example(name)
     return trained(name) if (TRAINED / f"{name}.onnx").is_file() else published(name)
+
+
+def agree(net: Network, y: np.ndarray) -> None:
+    """The integers `y` of the first samples mean what is expected."""
+    count = min(len(y), len(net.expected))
+    found = np.asarray(net.split.from_hardware(y[:count]))
+    if net.exact:
+        np.testing.assert_array_equal(found, net.expected[:count])
+    else:  # one step of the integers moves the result by far more
+        np.testing.assert_allclose(found, net.expected[:count], rtol=1e-5, atol=1e-5)

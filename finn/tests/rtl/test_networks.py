@@ -24,7 +24,7 @@ from finn.dataflow.layers.mvau import MVAU
 from finn.rtl import Simulator, stitch
 
 sys.path.append(str(Path(__file__).parent))
-from networks import Network, network
+from networks import Network, agree, network
 
 slow = pytest.mark.slow
 FRAMES = 8
@@ -67,16 +67,6 @@ def check(net: Network, model: ModelWrapper, frames: int = FRAMES) -> None:
     assert slowest <= free.interval_cycles <= 1.01 * slowest
     assert free.interval_cycles == pytest.approx(said.interval, rel=0.02)
     assert free.latency_cycles == pytest.approx(said.latency, rel=0.02)
-
-
-def agree(net: Network, y: np.ndarray) -> None:
-    """The integers `y` of the first samples mean what is expected."""
-    count = min(len(y), len(net.expected))
-    found = net.split.from_hardware(y[:count])
-    if net.exact:
-        np.testing.assert_array_equal(found, net.expected[:count])
-    else:  # one step of the integers moves the result by far more
-        np.testing.assert_allclose(found, net.expected[:count], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
