@@ -3,7 +3,7 @@
 """Trained example networks, each a directory that ``finn build`` takes as it is.
 
 >>> [example.name for example in examples()]
-['tfc_w1a1', 'tfc_w2a2']
+['resnet8_w4a4', 'tfc_w1a1', 'tfc_w2a2']
 """
 
 from finn_examples.catalogue import Example, UnknownExampleError, example, examples

@@ -39,11 +39,14 @@ class Example:
 
     @property
     def model(self) -> Path:
-        """The network: ONNX with QONNX quantizers, class index out."""
+        """The network: ONNX with QONNX quantizers."""
         return self.directory / "model.onnx"
 
     def test_set(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return pictures (N, channels, height, width) and labels (N,) that training never saw."""
+        """Return pictures (N, channels, height, width) and labels (N,) that training never saw.
+
+        Raises FileNotFoundError if the example has no test set.
+        """
         with np.load(self.directory / "test_set.npz") as data:
             return data["x"], data["y"]
 

@@ -87,7 +87,8 @@ def test_cycles_and_counts_are_those_of_finn(layers: dict[str, Layer]) -> None:
 def test_rtlsim_performance() -> None:
     result: Any = SimpleNamespace(cycles=2000, latency_cycles=300, interval_cycles=64.0)
     stream = Stream((1, 784), DataType["BIPOLAR"], 49)
-    found = rtlsim_performance(result, 10, CLK_NS, stream, Stream((1, 1), DataType["UINT4"], 1))
+    result_stream = Stream((1, 1), DataType["UINT4"], 1)
+    found = rtlsim_performance(result, 10, CLK_NS, [stream], [result_stream])
     assert found == pytest.approx(
         {
             "N_IN_TXNS": 160,
@@ -107,6 +108,15 @@ def test_rtlsim_performance() -> None:
             "stable_throughput[images/s]": 1562500.0,
         }
     )
+
+
+def test_rtlsim_performance_of_several_ports() -> None:
+    result: Any = SimpleNamespace(cycles=2000, latency_cycles=300, interval_cycles=64.0)
+    narrow, wide = Stream((1, 64), DataType["UINT4"], 2), Stream((1, 64), DataType["INT16"], 4)
+    found = rtlsim_performance(result, 10, CLK_NS, [narrow, wide], [wide, wide, narrow])
+    assert (found["N_IN_TXNS"], found["N_OUT_TXNS"]) == (10 * (32 + 16), 10 * (16 + 16 + 32))
+    assert found["DRAM_in_bandwidth[MB/s]"] == pytest.approx(10 * (32 * 1 + 16 * 8) / 20)
+    assert found["DRAM_out_bandwidth[MB/s]"] == pytest.approx(10 * (2 * 16 * 8 + 32 * 1) / 20)
 
 
 @pytest.mark.parametrize("outputs", [[[1], [2], [0]], [[0, 5, 5], [1, 0, 3], [1, 2, 0]]], ids=["indices", "scores"])

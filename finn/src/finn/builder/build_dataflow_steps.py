@@ -77,6 +77,7 @@ def step_create_dataflow_partition(model: ModelWrapper, cfg: DataflowBuildConfig
         split = partition.create_dataflow_partition(model, "supported_op_partitions/partition_0.onnx")
     except DataflowError as error:
         raise streamlining.cannot_cut(error, model, cfg) from error
+    synthesis.check(split.dataflow, cfg)
     streamlining.keep_ends(model, split.parent)
     sim.save_host(split, cfg)
     return split.dataflow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -112,27 +112,40 @@ def stitched(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
     split = _split(model, cfg)
 
     def run(inputs: np.ndarray) -> Outcome:
-        with _simulators(split, trace) as simulators, _waveform(cfg, trace) as place:
-            return _whole(split, lambda k, x: simulators[k].run(*x, trace_file=place).outputs)(inputs)
+        with Simulator(stitch(model), trace=trace) as simulator:
+
+            def hardware(k: int, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+                with _waveform(cfg, trace, k) as place:
+                    return _stage(simulator, split, k, frames, place)
+
+            return _whole(split, hardware)(inputs)
 
     return run
 
 
-@contextmanager
-def _simulators(split: Partition, trace: bool = False) -> Iterator[list[Simulator]]:
-    """One for each accelerator."""
-    with ExitStack() as stack:
-        designs = [stitch(split.stage(k)) for k in range(len(split.accelerators))]
-        yield [stack.enter_context(Simulator(design, trace=trace)) for design in designs]
+def _stage(
+    simulator: Simulator, split: Partition, k: int, frames: Sequence[np.ndarray], trace_file: Path | None = None
+) -> list[np.ndarray]:
+    """What accelerator `k` of the design makes of its frames; those of the others are of their least values."""
+    node, graph, design = split.accelerators[k], split.dataflow.graph, simulator.design
+    given = dict(zip(node.input, frames, strict=True))
+    inputs = []
+    for value, port in zip(graph.input, design.inputs, strict=True):
+        idle = np.full((len(frames[0]), *port.stream.shape[1:]), int(port.stream.dtype.min()))
+        inputs.append(given.get(value.name, idle))
+    outputs = simulator.run(*inputs, trace_file=trace_file).outputs
+    made = dict(zip((value.name for value in graph.output), outputs, strict=True))
+    return [made[name] for name in node.output]
 
 
 @contextmanager
-def _waveform(cfg: DataflowBuildConfig, trace: bool) -> Iterator[Path | None]:
-    """Where to write the waveforms of the verification."""
+def _waveform(cfg: DataflowBuildConfig, trace: bool, k: int) -> Iterator[Path | None]:
+    """Where to write the waveforms of the verification of accelerator `k`."""
     if not trace:
         yield None
         return
-    name = f"verify_{VerificationStepType.STITCHED_IP_RTLSIM.value}.fst"
+    number = f"_{k}" if k else ""
+    name = f"verify_{VerificationStepType.STITCHED_IP_RTLSIM.value}{number}.fst"
     with products.file(cfg.path("verification_output", name)) as place:
         yield place
 
@@ -143,16 +156,16 @@ def performance(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mapping[str, i
     frames = max(cfg.rtlsim_batch_size, STEADY_FRAMES)
     with Simulator(design) as simulator:
         result = simulator.run(*random_frames(design, frames))
-    first, last = design.inputs[0].stream, design.outputs[0].stream
-    return rtlsim_performance(result, frames, cfg.synth_clk_period_ns, first, last)
+    inputs, outputs = ([port.stream for port in side] for side in (design.inputs, design.outputs))
+    return rtlsim_performance(result, frames, cfg.synth_clk_period_ns, inputs, outputs)
 
 
 def accuracy(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mapping[str, int | float | str]:
     """accuracy.json: the design simulated on validation_dataset."""
     data = verification.labelled(cfg, host(cfg))
     split = _split(model, cfg)
-    with _simulators(split) as simulators:
-        outcome = _whole(split, lambda k, x: simulators[k].run(*x).outputs)(data.inputs)
+    with Simulator(stitch(model)) as simulator:
+        outcome = _whole(split, lambda k, x: _stage(simulator, split, k, x))(data.inputs)
     return Accuracy.of(outcome.outputs, data.expected).report(Path(str(cfg.validation_dataset)).name)
 
 

@@ -9,8 +9,8 @@ from finn.builder import products
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
 from finn.builder.errors import BuildError
 from finn.core.modelwrapper import ModelWrapper
-from finn.rtl.stitch import stitch
-from finn.synth import Board, OocResult, Part, board, part
+from finn.rtl.stitch import Design, stitch
+from finn.synth import Board, Family, OocResult, Part, board, part
 from finn.synth import out_of_context as run
 
 log = logging.getLogger(__name__)
@@ -27,15 +27,52 @@ def out_of_context(model: ModelWrapper, cfg: DataflowBuildConfig) -> OocResult:
     With a bitstream to be made, it is placed for the board, once: the cache serves the second step that asks.
     """
     design = stitch(model)
+    target, bitfile = _target(cfg)
+    _require_shell(design, target if isinstance(target, Part) else target.part)
     work = cfg.path("synthesis")
     shutil.rmtree(work, ignore_errors=True)
     top = design.write(work / "sources")
     sources = [*(top.with_name(source.name) for source in design.sources), top]
     first, last = design.inputs[0].stream, design.outputs[0].stream
-    target, bitfile = _target(cfg)
     widths = first.padded_width, last.padded_width
     clk_ns = cfg.synth_clk_period_ns
     return run(sources, design.name, *widths, target, clk_ns=clk_ns, workdir=work, seeds=SEEDS, bitfile=bitfile)
+
+
+def check(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
+    """Raise `BuildError` now if synthesis is asked for and the streams of these layers do not fit the shell."""
+    if cfg.asks_for(DataflowOutputType.OOC_SYNTH, DataflowOutputType.BITFILE):
+        target, _ = _target(cfg)
+        ports = len(model.graph.input), len(model.graph.output)
+        _require_streams(*ports, target if isinstance(target, Part) else target.part)
+
+
+def _require_shell(design: Design, target: Part) -> None:
+    """Raise `BuildError` if the shell for parts with place and route would leave ports of the design open."""
+    _require_streams(len(design.inputs), len(design.outputs), target)
+    if target.family is Family.ECP5 and (design.constants or design.registers):
+        names = [*(p.prefix for p in design.constants), *(r.prefix for r in design.registers)]
+        raise BuildError(
+            f"the design has the ports {', '.join(names)}",
+            where=f"part {target.name}",
+            why="the shell around designs that are placed and routed has no AXI4-Lite and no streams of weights",
+            remedy="keep weights in the design (mem_mode internal_embedded, runtime_writeable_weights 0), "
+            f"or {ESTIMATE_ONLY}",
+        )
+
+
+def _require_streams(inputs: int, outputs: int, target: Part) -> None:
+    if target.family is Family.ECP5 and (inputs, outputs) != (1, 1):
+        raise BuildError(
+            f"the design has {inputs} input and {outputs} output streams",
+            where=f"part {target.name}",
+            why="the shell around designs that are placed and routed has one stream on each side",
+            remedy="see report/explanation.txt for what the host computes between layers and at the ends, "
+            f"or {ESTIMATE_ONLY}",
+        )
+
+
+ESTIMATE_ONLY = "ask for out_of_context_synth with an AMD part, or for neither out_of_context_synth nor bitfile"
 
 
 def tell_timing(result: OocResult) -> None:

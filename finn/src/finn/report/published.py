@@ -57,7 +57,7 @@ def throughput_test_rtlsim(model: ModelWrapper, batchsize: int = 100) -> dict[st
     inputs = [_integers(gen_finn_dt_tensor(s.dtype, (batchsize, *s.shape[1:]), seed=0)) for s in streams]
     with Simulator(design) as simulator:
         result = simulator.run(*inputs)
-    return dict(rtlsim_performance(result, batchsize, float(clock), streams[0], design.outputs[0].stream))
+    return dict(rtlsim_performance(result, batchsize, float(clock), streams, [p.stream for p in design.outputs]))
 
 
 def out_of_context_synth(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,18 @@ if TYPE_CHECKING:
 
 
 def rtlsim_performance(
-    result: SimResult, frames: int, clk_ns: float, inputs: Stream, outputs: Stream
+    result: SimResult, frames: int, clk_ns: float, inputs: Sequence[Stream], outputs: Sequence[Stream]
 ) -> dict[str, int | float]:
     """rtlsim_performance.json of `frames` frames, fed at full rate.
 
+    inputs, outputs : the streams of all ports; transactions and bandwidths are their sums.
     stable_throughput is that of the steady state, 1 / (interval_cycles * clk_ns); throughput counts the filling and
     emptying of the pipeline. TIMEOUT and UNFINISHED_* are 0: a simulation that does not finish is an error here.
     """
     seconds = result.cycles * clk_ns * 1e-9
     return {
-        "N_IN_TXNS": frames * inputs.beats,
-        "N_OUT_TXNS": frames * outputs.beats,
+        "N_IN_TXNS": frames * sum(s.beats for s in inputs),
+        "N_OUT_TXNS": frames * sum(s.beats for s in outputs),
         "cycles": int(result.cycles),
         "N": frames,
         "latency_cycles": int(result.latency_cycles),
@@ -33,8 +35,8 @@ def rtlsim_performance(
         "UNFINISHED_OUTS": 0,
         "runtime[ms]": seconds * 1e3,
         "throughput[images/s]": frames / seconds,
-        "DRAM_in_bandwidth[MB/s]": frames * _bytes(inputs) * 1e-6 / seconds,
-        "DRAM_out_bandwidth[MB/s]": frames * _bytes(outputs) * 1e-6 / seconds,
+        "DRAM_in_bandwidth[MB/s]": frames * sum(map(_bytes, inputs)) * 1e-6 / seconds,
+        "DRAM_out_bandwidth[MB/s]": frames * sum(map(_bytes, outputs)) * 1e-6 / seconds,
         "fclk[mhz]": 1e3 / clk_ns,
         "stable_throughput[images/s]": 1e9 / (result.interval_cycles * clk_ns),
     }

