@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import product
 from math import lcm, prod
 
 import numpy as np
@@ -19,7 +18,7 @@ from finn.dataflow.candidates import KINDS, BoolArray, Candidates, FloatArray, P
 from finn.dataflow.elimination import CostGraph
 from finn.dataflow.graph import DataflowError, Instance
 from finn.dataflow.layer import IntArray, Layer, Resources, Stream
-from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
+from finn.dataflow.layers.width_converter import StreamingDataWidthConverter, meeting
 
 MVAU_WWIDTH_MAX = 36
 STREAM_WIDTH_MAX = 8191
@@ -142,11 +141,10 @@ class FoldingProblem:
 
     def _edge(self, tensor: str, out: _End, into: _End) -> _Edge:
         used = np.full((len(out.forms), len(into.forms), len(KINDS)), np.inf)
-        sources, sinks = (list(map(_flat, end.forms)) for end in (out, into))
-        for cell in product(range(len(sources)), range(len(sinks))):
-            source, sink = sources[cell[0]], sinks[cell[1]]
-            if source.converts_to(sink):
-                used[cell] = _converter(source.dtype, source.lanes, sink.lanes, source.order, self._part)
+        for a, source in enumerate(out.forms):
+            for b, sink in enumerate(into.forms):
+                if meeting(source, sink) is not None:
+                    used[a, b] = _converter(source.dtype, source.lanes, sink.lanes, source.order, self._part)
         if np.isinf(used).all():
             raise DataflowError(
                 f"no folding of the layers at both ends of {tensor} lets them be joined",
@@ -278,17 +276,9 @@ def _refines(fine: IntArray, coarse: IntArray) -> bool:
     return len(set(zip(fine.tolist(), coarse.tolist(), strict=True))) == int(fine.max()) + 1
 
 
-def _flat(stream: Stream) -> Stream:
-    """The stream with its elements in one axis, as far as their order allows: other shapes are no other hardware."""
-    if stream.order is None:
-        return Stream((prod(stream.shape),), stream.dtype, stream.lanes)
-    axes = (prod(stream.shape[:-1]), stream.shape[-1])
-    return Stream(axes, stream.dtype, stream.lanes, stream.window, stream.taps)
-
-
 @lru_cache(maxsize=1 << 16)
 def _converter(dtype: BaseDataType, out: int, into: int, order: tuple[int, int] | None, part: str | None) -> FloatArray:
-    """What it takes to connect streams of `out` and of `into` lanes."""
+    """What it takes to connect streams of `out` and of `into` lanes: the rest of their shapes is no hardware."""
     if out == into:
         return np.zeros(len(KINDS))
     window, channels = order or (1, 1)

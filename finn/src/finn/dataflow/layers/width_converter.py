@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
+from math import gcd, prod
 
 import numpy as np
 
@@ -78,3 +78,25 @@ class StreamingDataWidthConverter(Layer):
     def rtl(self) -> Rtl:
         parameters = {"InWidth": self.inputs[0].width, "OutWidth": self.outputs[0].width}
         return Rtl(module="width_converter", parameters=parameters)
+
+
+def meeting(out: Stream, into: Stream) -> Stream | None:
+    """Of two neighbours the one of whose shape a converter between them, if they need one, has to be; else None.
+
+    They have the same elements in the same order. Their shapes may differ, as on the two sides of a StreamReshape: then
+    order is C order, and a vector of the one has to hold whole beats of the other.
+    """
+    if out.shape == into.shape:
+        return out if out.converts_to(into) else None
+    if (prod(out.shape), out.dtype, out.order, into.order) != (prod(into.shape), into.dtype, None, None):
+        return None
+    if out.shape[-1] % into.lanes == 0:
+        return out
+    return into if into.shape[-1] % out.lanes == 0 else None
+
+
+def between(out: Stream, into: Stream) -> StreamingDataWidthConverter:
+    """The converter of two streams that meet."""
+    at = meeting(out, into) or out
+    window, channels = at.order or (1, 1)
+    return StreamingDataWidthConverter(at.shape, at.dtype, out.lanes, into.lanes, window, channels)
