@@ -72,7 +72,7 @@ class Function:
         if self.name in ("Max", "Min"):
             return Resources(LUT=round((fab.rank + fab.choose) * bits))
         if self.shifts:
-            return Resources(LUT=ceil(fab.choose * 2 * width * b.bitwidth()))
+            return Resources(LUT=ceil(fab.choose * width * b.bitwidth()))
         if self.tells:
             return Resources(LUT=round(fab.rank * bits))
         return Resources(LUT=round((2 if self.name == "AbsDiff" else 1) * max(bits, width)))

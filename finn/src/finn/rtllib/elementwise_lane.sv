@@ -49,9 +49,20 @@ module elementwise_lane #(
 
   generate
     if (Function == 2) begin : g_product
-      logic signed [Bits-1:0] product_q;
-      always_ff @(posedge clk_i) product_q <= $signed(a) * $signed(b);
+      logic [Bits-1:0] product_q;
       assign y = product_q;
+      // A factor of -1 or 1 is a choice; as a product it would take a multiplier block.
+      if (BKind == 2) begin : g_sign_of_b
+        always_ff @(posedge clk_i) product_q <= b_q[0] ? a : -a;
+        logic unused_b;
+        assign unused_b = ^b;
+      end else if (AKind == 2) begin : g_sign_of_a
+        always_ff @(posedge clk_i) product_q <= a_q[0] ? b : -b;
+        logic unused_a;
+        assign unused_a = ^a;
+      end else begin : g_multiply
+        always_ff @(posedge clk_i) product_q <= $signed(a) * $signed(b);
+      end
     end else begin : g_other
       logic greater, equal;
       assign greater = $signed(a) > $signed(b);
