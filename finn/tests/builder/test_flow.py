@@ -14,6 +14,8 @@ from finn.builder import products
 from finn.builder.build_dataflow import build_dataflow_directory
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
+from finn.dataflow import folding
+from finn.dataflow.search import BudgetError
 from finn.rtl.verilator import compiler
 from finn.util.cleanup import cleanup_model
 
@@ -95,6 +97,34 @@ def test_target_fps_max(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> N
         assert total["LUT"] <= lut
         assert total["BRAM_18K"] <= 4
     assert throughputs[0] > throughputs[1]
+
+
+def test_target_fps_max_with_fifos(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """No block RAM, no memory of it. If layers and FIFOs together are too large it is told, and the build goes on."""
+    budget = {"LUT": 2000, "BRAM_18K": 0, "URAM": 0, "DSP": 0}
+    build_dir.write(target_fps="max", folding_budget=budget, generate_outputs=["stitched_ip"])
+    assert build_dataflow_directory(str(build_dir.path)) == 0
+    assert "do not fit" not in capsys.readouterr().out
+    config = json.loads((build_dir.out / "final_hw_config.json").read_text())
+    assert "block" not in {entry.get("ram_style") for entry in config.values()}
+    layers = json.loads((build_dir.out / "auto_folding_config.json").read_text())
+    assert {name: config[name]["PE"] for name in layers if "PE" in layers[name]} == {
+        name: entry["PE"] for name, entry in layers.items() if "PE" in entry
+    }
+
+
+def test_layers_and_fifos_that_do_not_fit(
+    build_dir: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BudgetError("no folding was found that fits into LUT 1", why="the smallest needs about LUT 2")
+
+    monkeypatch.setattr(folding, "set_memories", refuse)
+    budget = {"LUT": 2000, "BRAM_18K": 0, "URAM": 0, "DSP": 0}
+    build_dir.write(target_fps="max", folding_budget=budget, generate_outputs=["stitched_ip"])
+    assert build_dataflow_directory(str(build_dir.path)) == 0
+    text = "layers and FIFOs do not fit: no folding was found that fits into LUT 1; the smallest needs about LUT 2"
+    assert text in capsys.readouterr().out
 
 
 def test_target_fps_max_without_room(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -330,8 +330,11 @@ class DataflowBuildConfig(BaseModel):
 
         return part_of(self.board)
 
-    def budget(self) -> Resources:
-        """What folding_budget allows. Raises `ConfigError` if it needs a part that is not given or not known."""
+    def budget(self, whole: bool = False) -> Resources:
+        """What folding_budget allows, or the whole part if it is a share of it.
+
+        Raises `ConfigError` if it needs a part that is not given or not known.
+        """
         from finn.dataflow.layer import Resources
         from finn.synth.boards import part
 
@@ -346,7 +349,7 @@ class DataflowBuildConfig(BaseModel):
                 where="folding_budget",
                 remedy=f"give numbers of {', '.join(kinds)}",
             )
-        share = 1.0 if isinstance(self.folding_budget, dict) else self.folding_budget
+        share = 1.0 if whole or isinstance(self.folding_budget, dict) else self.folding_budget
         return Resources(**({kind: int(share * known.capacity[kind]) for kind in kinds} | given))
 
     # The following names are those of FINN; its build scripts call them.

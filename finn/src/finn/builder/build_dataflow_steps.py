@@ -16,6 +16,7 @@ from finn.builder import simulation as sim
 from finn.builder.build_dataflow_config import (
     DataflowBuildConfig,
     DataflowOutputType,
+    LargeFIFOMemStyle,
     VerificationStepType,
     default_build_dataflow_steps,
     estimate_only_dataflow_steps,
@@ -27,6 +28,7 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow import analysis, folding, pareto, partition
 from finn.dataflow.candidates import KINDS
 from finn.dataflow.graph import DataflowError, layers
+from finn.dataflow.search import BudgetError
 from finn.report import estimates
 from finn.report.synthesis import ooc_synth_and_timing, post_synth_resources
 from finn.rtl.stitch import stitch
@@ -169,8 +171,20 @@ def step_set_fifo_depths(model: ModelWrapper, cfg: DataflowBuildConfig) -> Model
     if not cfg.needs_hardware():
         return model
     products.write_json(_report(cfg, "fifo_sizing"), fifos.insert(model, cfg))
+    if cfg.target_fps == "max" and cfg.folding_config_file is None:
+        _choose_memories(model, cfg)
     products.write_json(cfg.path("final_hw_config.json"), folding.extract_config(model))
     return model
+
+
+def _choose_memories(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
+    """Of layers and FIFOs together, for the part has to hold them all; as they are if that is not to be."""
+    if cfg.large_fifo_mem_style is not LargeFIFOMemStyle.AUTO:
+        return
+    try:
+        folding.set_memories(model, cfg.budget(whole=True), cfg.part())
+    except BudgetError as error:
+        log.warning("layers and FIFOs do not fit: %s; %s", error.what, error.why)
 
 
 def step_create_stitched_ip(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:

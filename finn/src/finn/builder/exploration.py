@@ -27,6 +27,9 @@ from finn.synth.boards import part as part_named
 
 DEFAULT_CLOCK_NS = 10.0
 
+DECADE = 10
+"""Where the most is more than this times the least, a logarithmic scale shows both."""
+
 TO_LAYERS = (
     "step_qonnx_to_finn",
     "step_tidy_up",
@@ -183,7 +186,11 @@ def _drawn(found: Sweep, pyplot: ModuleType) -> Any:
         axes.plot(used, [found.fps(p) for p in found.points], marker="o")
         if have := found.capacity.get(kind, 0):
             axes.axvline(have, linestyle="--", color="gray")
-        axes.set(xlabel=kind, xscale="symlog", yscale="log")
+        axes.set(xlabel=kind, yscale="log")
+        if min(used) > 0 and max(used) > DECADE * min(used):
+            axes.set_xscale("log")
+        else:
+            axes.set_xlim(left=0)
         axes.grid(True, which="both", alpha=0.3)
     rows[0][0].set_ylabel(f"frames/s at {found.clock_ns:g} ns")
     figure.suptitle(f"Estimates without FIFOs, {found.part or 'no part'}")
