@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from math import ceil, prod
+from math import ceil
 from typing import NamedTuple
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DataflowError, add_layer, instances
 from finn.dataflow.layer import Layer, Stream
 from finn.dataflow.layers.fifo import StreamingFIFO
-from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
+from finn.dataflow.layers.width_converter import between, meeting
 from finn.dataflow.timing import UNLIMITED, Network, Timing
 
 
@@ -90,7 +90,8 @@ def insert_width_converters(model: ModelWrapper) -> int:
     """
     names, inserted = _free_names(model, "StreamingDataWidthConverter"), 0
     for edge, (out, into) in edges(model).items():
-        if not _same_order(out, into):
+        at = meeting(out, into)
+        if at is None:
             raise DataflowError(
                 f"{edge.producer} sends {_text(out)}, {edge.consumer} wants {_text(into)}",
                 where=f"tensor {edge.tensor}",
@@ -98,21 +99,9 @@ def insert_width_converters(model: ModelWrapper) -> int:
                 remedy="choose the same PE and SIMD for both layers",
             )
         if out.lanes != into.lanes:
-            # Behind or in front of a StreamReshape: where a vector holds whole beats of both.
-            behind = out.shape[-1] % into.lanes == 0
-            at = out if behind else into
-            window, channels = at.order or (1, 1)
-            converter = StreamingDataWidthConverter(at.shape, at.dtype, out.lanes, into.lanes, window, channels)
-            _insert(model, edge, next(names), converter, behind)
+            _insert(model, edge, next(names), between(out, into), at is out)
             inserted += 1
     return inserted
-
-
-def _same_order(out: Stream, into: Stream) -> bool:
-    if out.shape == into.shape:
-        return out.converts_to(into)
-    same = (prod(out.shape), out.dtype, out.order, into.order) == (prod(into.shape), into.dtype, None, None)
-    return same
 
 
 def _text(s: Stream) -> str:
