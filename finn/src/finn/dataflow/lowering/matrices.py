@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -14,6 +13,7 @@ from finn.dataflow.layers.down_sampler import DownSampler
 from finn.dataflow.layers.fm_padding import FMPadding
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.thresholding import Thresholding
+from finn.dataflow.layers.vvau import VVAU
 from finn.dataflow.lowering.expressions import Activation, Flow, Matrix, T, w, x
 from finn.transformation.rewrite import Call, TensorRef, op, require, rule
 
@@ -35,14 +35,14 @@ def conv(*inputs: object) -> Call:
 def matmul_thresholds_to_mvau(x: TensorRef, w: Matrix, T: Matrix, mt: Call) -> Call:
     """multithreshold(x @ w, T) == MVAU(x, w, T)"""
     require(w.values.ndim == 2, f"the weights have {w.values.ndim} axes, want 2")
-    return matrix(Flow.of(x), w, Activation.of(T, mt, x.rank)).call
+    return product(MVAU, Flow.of(x), w, Activation.of(T, mt, x.rank)).call
 
 
 @rule(op.MatMul(x, w), shapes="x:1,k w:k,m", datatypes={"x": "INT4"})
 def matmul_to_mvau(x: TensorRef, w: Matrix) -> Call:
     """x @ w == MVAU(x, w)"""
     require(w.values.ndim == 2, f"the weights have {w.values.ndim} axes, want 2")
-    return matrix(Flow.of(x), w, NONE).call
+    return product(MVAU, Flow.of(x), w, NONE).call
 
 
 EXAMPLES = [
@@ -81,11 +81,11 @@ def convolution(x: TensorRef, w: Matrix, f: Call, activation: Activation) -> Flo
     group = int(f.attributes.get("group", 1))
     depthwise = group > 1 and group == x.sizes[-1] == shape[0]
     require(axes in (1, 2), f"{axes} spatial axes; windows have 1 or 2")
-    require(not depthwise, "there is no depthwise layer")
-    require(group == 1, f"{group} groups of {x.sizes[-1]} channels should have been split")
+    require(group == 1 or depthwise, f"{group} groups of {x.sizes[-1]} channels should have been split")
     kernel = shape[1:-1]
     windows = sliding(padded(Flow.of(x), f), kernel, f, depthwise)
-    return matrix(windows, Matrix(w.values.reshape(shape[0], -1).T, w.dtype), activation)
+    weights = Matrix(w.values.reshape(shape[0], -1).T, w.dtype)
+    return product(VVAU if depthwise else MVAU, windows, weights, activation)
 
 
 def numbers(node: Call, name: str, axes: int, default: int = 1) -> tuple[int, ...]:
@@ -127,24 +127,16 @@ def sliding(stream: Flow, kernel: tuple[int, ...], f: Call, depthwise: bool) -> 
     )
 
 
-def matrix(stream: Flow, weights: Matrix, activation: Activation) -> Flow:
-    """MVAU with weights (MW, MH)."""
+def product(kind: type[MVAU | VVAU], stream: Flow, weights: Matrix, activation: Activation) -> Flow:
+    """MVAU with weights (MW, MH), or VVAU with (positions, channels); without activation in the accumulator's type."""
 
-    def make(shape: tuple[int, ...], dtype: BaseDataType, out: BaseDataType) -> MVAU:
-        return MVAU(shape, dtype, weights.values, weights.dtype, out, activation.thresholds, activation.bias)
+    def make(shape: tuple[int, ...], dtype: BaseDataType, out: BaseDataType) -> MVAU | VVAU:
+        return kind(shape, dtype, weights.values, weights.dtype, out, activation.thresholds, activation.bias)
 
-    return stream.through(exact(make, activation))
-
-
-def exact(
-    make: Callable[[tuple[int, ...], BaseDataType, BaseDataType], MVAU], activation: Activation
-) -> Callable[..., Layer]:
-    """`make` with the type of the activation, or that of the accumulator."""
-
-    def layer(shape: tuple[int, ...], dtype: BaseDataType) -> Layer:
+    def exact(shape: tuple[int, ...], dtype: BaseDataType) -> Layer:
         return make(shape, dtype, activation.dtype or make(shape, dtype, DataType["INT64"]).accumulator)
 
-    return layer
+    return stream.through(exact)
 
 
 FUSED = (matmul_thresholds_to_mvau, conv_thresholds_to_mvau)
