@@ -111,8 +111,6 @@ def test_damaged_explanation_is_no_obstacle(build_dir: Any) -> None:
 
 def test_host_between_layers_makes_two_accelerators(build_dir: Any) -> None:
     change(build_dir, "Relu", "Softmax")
-    build_dir.write(verify_steps=["stitched_ip_rtlsim"])
-    verified(build_dir)
     assert build_dataflow_directory(str(build_dir.path)) == 0
     parts = build_dir.out / "intermediate_models" / "supported_op_partitions"
     assert sorted(path.name for path in parts.iterdir()) == ["partition_0.onnx", "partition_1.onnx"]
@@ -120,22 +118,16 @@ def test_host_between_layers_makes_two_accelerators(build_dir: Any) -> None:
     assert found.problems == ()
     (note,) = [n for n in found.notes if n.what.startswith("the host computes between layers")]
     assert note.nodes[0] == "Softmax_0 (Softmax)"
-    assert [r.reason for r in found.reasons(note.nodes)][0] == "Softmax has no integer form here"
+    assert found.reasons(note.nodes)[0].reason == "Softmax has no integer form here"
 
 
-def test_integers_without_a_layer_are_refused_by_node(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """A cosine becomes a look-up table, for which there is no layer."""
+def test_functions_that_rise_and_fall_become_tables(build_dir: Any) -> None:
     change(build_dir, "Relu", "Cos")
-    assert build_dataflow_directory(str(build_dir.path)) == -1
-    assert capsys.readouterr().err.splitlines()[:5] == [
-        "Error: the host would compute between layers: MultiThreshold_1 (MultiThreshold)",
-        "  where: step_create_dataflow_partition, report/explanation.txt has all of it",
-        "  why: an accelerator is one piece: all that is between its layers has to be a layer, too",
-        "    MultiThreshold_1 (MultiThreshold): there is no hardware layer for Gather; "
-        "use operators that have a hardware layer, or end the network in front of it",
-        "  remedy: change the nodes as their reasons say",
-    ]
-    assert explanation(build_dir).problems[0].nodes == ("MultiThreshold_1 (MultiThreshold)",)
+    assert build_dataflow_directory(str(build_dir.path)) == 0
+    found = explanation(build_dir)
+    assert found.problems == ()
+    assert not [n for n in found.notes if n.what.startswith("the host computes between layers")]
+    assert any("Lookup" in name for n in found.nodes for name in n.layers)
 
 
 def test_network_that_is_refused_is_explained(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -233,6 +225,5 @@ def test_custom_flow_without_explanation(build_dir: Any, tmp_path: Path, capsys:
         generate_outputs=[],
         steps=["step_tidy_up", own, "step_convert_to_hw", "step_create_dataflow_partition"],
     )
-    assert build_dataflow_cfg(str(build_dir.path / "model.onnx"), cfg) == -1
-    assert "Error: the host would compute between layers: Add_0 (Add), " in capsys.readouterr().err
+    assert build_dataflow_cfg(str(build_dir.path / "model.onnx"), cfg) == 0
     assert json.loads((tmp_path / "own" / "report" / "explanation.json").read_text())["nodes"] == []

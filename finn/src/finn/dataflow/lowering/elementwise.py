@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from onnx import TensorProto
 
 from finn.dataflow.layers.channelwise_op import ChannelwiseOp
@@ -111,21 +110,19 @@ def with_constant(x: TensorRef, c: Matrix, f: Call, left: bool) -> Call:
 
 
 @rule(
-    op.Gather(w, op.Cast(x, to=TensorProto.INT64)).named("f"),
+    op.Gather(w, op.Cast(x, to=TensorProto.INT64).named("index")).named("f"),
     shapes="x:1,2,k w:16 | x:1,5 w:16,d",
     attributes={"f": {"axis": 0}},
     datatypes={"x": "UINT4"},
 )
-def gather_to_lookup(x: TensorRef, w: Matrix, f: Call) -> Call:
+def gather_to_lookup(x: TensorRef, w: Matrix, index: Call, f: Call) -> Call:
     """gather(table, cast(x)) == Lookup(x, table)"""
     require(int(f.attributes.get("axis", 0)) == 0, "rows are not chosen along the first axis")
     require(w.values.ndim in (1, 2), f"a table of {w.values.ndim} axes; it has 1 or 2")
-    require(x.datatype.min() >= 0, "the index may be negative")
+    known = index.result.datatype if index.result is not None and index.result.datatype.is_integer() else x.datatype
+    require(known.min() >= 0, "the index may be negative")
     require(w.values.ndim == 1 or x.rank == 2, "an embedding takes indices (1, T)")
-    rows = int(x.datatype.max()) + 1
-    table = w.values[:rows]
-    if len(table) < rows:  # indices that do not occur
-        table = np.concatenate([table, np.repeat(table[-1:], rows - len(table), axis=0)])
+    table = w.values[: int(known.max()) + 1]  # an index beyond it does not occur
     return Flow.of(x).through(lambda s, d: Lookup(s, d, table, w.dtype)).call
 
 
@@ -135,5 +132,6 @@ SINGLE = (
     arithmetic_to_elementwise,
     arithmetic_to_channelwise,
     arithmetic_of_constant_to_channelwise,
+    gather_to_lookup,
 )
-FUSED = (abs_difference_to_elementwise, gather_to_lookup)
+FUSED = (abs_difference_to_elementwise,)
