@@ -32,8 +32,8 @@ class Edge(NamedTuple):
 BORDER = 2
 """Beats that the layers hold at a border without a FIFO; a configured FIFO that needs no more is left out."""
 
-SMALLEST = 4
-"""The least depth that a configured FIFO gets."""
+SMALLEST = 3
+"""The least depth that passes one beat per cycle; one that needs no more is probably not needed at all."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def configured_depths(model: ModelWrapper) -> dict[Edge, int]:
         out = _depth(producer.layer.outFIFODepths, producer.outputs.index(edge.tensor))
         into = _depth(consumer.layer.inFIFODepths, consumer.inputs.index(edge.tensor))
         if max(out, into) > BORDER:
-            depths[edge] = max(SMALLEST, out, into)
+            depths[edge] = max(out, into)
     return depths
 
 
@@ -183,9 +183,6 @@ FRAMES = 12
 
 BUDGET = 2_000_000_000
 """Beats that a search may simulate: half a minute to a minute. Not seconds: the same network gets the same FIFOs."""
-
-RESTLESS = 3
-"""The depth that a FIFO needs to pass one beat per cycle: one that needs no more is probably not needed at all."""
 
 SAVING = 0.05
 """The part of a FIFO's area that is worth a simulation."""
@@ -247,14 +244,14 @@ class _Search:
             ideal = self.run(generous, 0).interval
             self.interval = ceil(ideal)
             timing = self.run(generous, self.interval)
-        return ideal, {edge: max(2, timing.needed[edge.tensor]) for edge in self.streams}
+        return ideal, {edge: max(SMALLEST, timing.needed[edge.tensor]) for edge in self.streams}
 
     def reduce(self, depths: dict[Edge, int]) -> dict[Edge, int]:
         """Less of them as long as the interval is kept and the budget lasts."""
         if self.keeps({}):
             return {}
         order = sorted(depths, key=depths.__getitem__)
-        idle = [edge for edge in order if depths[edge] <= RESTLESS]
+        idle = [edge for edge in order if depths[edge] <= SMALLEST]
         short = [edge for edge in order[len(idle) :] if depths[edge] <= self.network.border(edge.tensor)]
         for group in (idle, short, [edge for edge in order[len(idle) :] if edge not in set(short)]):
             depths = self.without(depths, group)
@@ -278,7 +275,7 @@ class _Search:
 
     def shrunk(self, depths: dict[Edge, int], edge: Edge) -> int:
         """The least depth of this FIFO with the others as they are; not where it saves no area."""
-        low, high = 1, depths[edge]
+        low, high = SMALLEST - 1, depths[edge]
         while not self.spent and self.area(edge, high) - self.area(edge, low + 1) > SAVING * self.area(edge, high):
             middle = (low + high) // 2
             if self.keeps({**depths, edge: middle}):
@@ -296,7 +293,7 @@ class _Search:
         """The depths, deeper where they do not keep the interval with input at full rate, and that run."""
         proof = self.run(depths, 0)
         while proof.interval > ideal and any(depths.get(edge, 0) < needed[edge] for edge in needed):
-            depths = {edge: min(depth, 2 * depths.get(edge, 2)) for edge, depth in needed.items()}
+            depths = {edge: min(depth, 2 * depths.get(edge, BORDER)) for edge, depth in needed.items()}
             proof = self.run(depths, 0)
         return depths, proof
 

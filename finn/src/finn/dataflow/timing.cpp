@@ -6,6 +6,7 @@
 // in which layers are computed has no influence on them.
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -199,7 +200,7 @@ struct Layer {
   Time time = -1;        // when `at` was done
   Time ready = -1;       // when what `next` needs and has come was there
   bool uniform = false;  // each step takes a beat of each input and makes one of each output
-  bool awake = true;
+  bool awake = false;    // in the list of those that may go on
 
   void prepare() {
     uniform =
@@ -302,13 +303,14 @@ struct Graph {
   std::vector<std::unique_ptr<Edge>> edges;
   std::vector<std::unique_ptr<Layer>> layers;
   std::vector<std::unique_ptr<Level>> levels;
-  std::vector<int64_t> sources, sinks, interval;
+  std::vector<int64_t> sources, interval;
+  std::deque<Layer *> waiting;
   int64_t frames = 0;
 
   void frame() {
     for (auto &layer : layers) {
       layer->end += layer->period * layer->periods;
-      layer->awake = true;
+      wake(layer.get());
     }
     for (size_t k = 0; k < sources.size(); ++k) {
       Edge &edge = *edges[static_cast<size_t>(sources[k])];
@@ -321,25 +323,26 @@ struct Graph {
     }
     ++frames;
   }
+  void wake(Layer *layer) {
+    if (!layer->awake) waiting.push_back(layer);
+    layer->awake = true;
+  }
   void settle() {
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (auto &layer : layers) {
-        if (!layer->awake) continue;
-        layer->awake = false;
-        if (layer->advance() == 0) continue;
-        moved = true;
-        for (Layer *neighbour : layer->neighbours) neighbour->awake = true;
-        if (layer->level != nullptr) layer->level->settle();
+    for (; !waiting.empty(); waiting.pop_front()) {
+      Layer *layer = waiting.front();
+      layer->awake = false;
+      if (layer->advance() == 0) continue;
+      for (Layer *neighbour : layer->neighbours) wake(neighbour);
+      if (layer->level != nullptr) layer->level->settle();
+      for (const Output &o : layer->outputs) {
+        if (o.edge->reader == nullptr && drain(*o.edge)) wake(layer);
       }
-      for (const int64_t s : sinks) moved |= drain(*edges[static_cast<size_t>(s)]);
     }
   }
-  // The sinks are always ready.
+  // What nobody reads is always taken.
   bool drain(Edge &edge) {
     if (edge.offered.empty()) return false;
     while (!edge.offered.empty()) edge.take(std::max(edge.offered.pop(), edge.last + 1));
-    if (edge.writer != nullptr) edge.writer->awake = true;
     return true;
   }
 };
@@ -365,8 +368,7 @@ struct FinnLayer {
 // beats : per edge, in a frame. ends : those of the layers one after the other, inputs first. interval : per source,
 // cycles over which the beats of a frame are spread; 0 for a beat per cycle.
 void *finn_timing_new(int64_t edges, const int64_t *beats, int64_t layers, const FinnLayer *given, const FinnEnd *ends,
-                      int64_t sources, const int64_t *source, const int64_t *interval, int64_t sinks,
-                      const int64_t *sink, int64_t every) {
+                      int64_t sources, const int64_t *source, const int64_t *interval, int64_t every) {
   auto graph = std::make_unique<Graph>();
   for (int64_t k = 0; k < edges; ++k) {
     auto edge = std::make_unique<Edge>();
@@ -410,7 +412,6 @@ void *finn_timing_new(int64_t edges, const int64_t *beats, int64_t layers, const
   }
   graph->sources.assign(source, source + sources);
   graph->interval.assign(interval, interval + sources);
-  graph->sinks.assign(sink, sink + sinks);
   return graph.release();
 }
 

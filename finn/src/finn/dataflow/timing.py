@@ -32,6 +32,9 @@ UNLIMITED = 1 << 40
 PERIODS = (1, 2, 3, 4)
 """Frames after which a steady state may repeat: an interval of 10.5 cycles alternates between 10 and 11."""
 
+FALLS = 2
+"""Frames that have to come later than the interval allows, one after the other, for a design to be too slow."""
+
 FLAGS = ("-std=c++17", "-O2")
 
 
@@ -119,22 +122,10 @@ class Network:
             held += sum(end.depth for t, end in ends if t == tensor)
         return held
 
-    def border(self, tensor: str) -> int:
-        """Beats that the layers at both ends of a tensor hold."""
-        held = 0
-        for i in self.placed:
-            schedule = self._schedules[i.name]
-            reads = schedule.reads[: len(i.inputs)]
-            ends: list[tuple[str, Reads | Writes]] = [
-                *zip(i.outputs, schedule.writes, strict=True),
-                *zip(i.inputs, reads, strict=True),
-            ]
-            held += sum(end.depth for t, end in ends if t == tensor)
-        return held
-
     def run(self, frames: int, *, interval: int = 0, until_steady: bool = False, every: bool = False) -> Timing:
         """Send `frames` frames; `until_steady`: at most so many after the buffers can have been full.
 
+        Then it ends, too, if a tensor falls behind the interval in FALLS frames one after the other.
         interval : cycles over which the beats of a frame are spread at the inputs; 0 for one beat per cycle.
         every : tell the times of all beats. Raises DataflowError if the layers deadlock.
         """
@@ -145,8 +136,10 @@ class Network:
         for count in range(1, least + frames + 1):
             if not engine.frame():
                 raise _deadlock(plan, names, engine.waits())
-            if count > least > 0 and (period := _period([engine.passed(e)[:, -1] for e in range(len(names))], count)):
-                break
+            if count > least > 0:
+                last = [engine.passed(e)[:, -1] for e in range(len(names))]
+                if (period := _period(last, count)) or (interval and _falls_back(last, interval)):
+                    break
         passed = {t: engine.passed(e) for e, t in enumerate(names) if e not in plan.constants}
         if not every:
             passed = {t: times[:, [0, -1]] for t, times in passed.items()}
@@ -201,6 +194,10 @@ def _period(last: Sequence[IntArray], frames: int) -> int | None:
         if frames > 2 * period and all(t[-1] - t[-1 - period] == t[-1 - period] - t[-1 - 2 * period] for t in last):
             return period
     return None
+
+
+def _falls_back(last: Sequence[IntArray], interval: int) -> bool:
+    return any(len(t) > FALLS and (np.diff(t[-1 - FALLS :]) > interval).all() for t in last)
 
 
 # Deadlocks
@@ -270,12 +267,11 @@ class _Compiled:
         ]
         ends = [end for m in plan.members for end in self._ends(m)]
         spread = [0 if e in plan.constants else plan.interval for e in plan.sources]
-        numbers = [self._keep(x) for x in (plan.beats, plan.sources, spread, plan.sinks)]
-        beats, sources, intervals, sinks = numbers
+        beats, sources, intervals = (self._keep(x) for x in (plan.beats, plan.sources, spread))
         self._handle = ctypes.c_void_p(
             library.finn_timing_new(
                 len(plan.beats), beats, len(layers), (_Layer * len(layers))(*layers), (_End * len(ends))(*ends),
-                len(plan.sources), sources, intervals, len(plan.sinks), sinks, int(every),
+                len(plan.sources), sources, intervals, int(every),
             )
         )  # fmt: skip
 
@@ -333,7 +329,7 @@ def _library() -> ctypes.CDLL | None:
     word, pointer = ctypes.c_int64, ctypes.c_void_p
     library.finn_timing_new.restype = pointer
     numbers, pairs = (word, pointer), (word, pointer, pointer)
-    library.finn_timing_new.argtypes = [*numbers, *pairs, *pairs, *numbers, word]
+    library.finn_timing_new.argtypes = [*numbers, *pairs, *pairs, word]
     library.finn_timing_free.argtypes = [pointer]
     library.finn_timing_frame.argtypes = [pointer]
     library.finn_timing_waits.argtypes = library.finn_timing_levels.argtypes = [pointer, pointer]
