@@ -47,7 +47,7 @@ def published(name: str) -> Network:
         pytest.skip(f"no {path}; set FINN_SHARED")
     with np.load(stored) as arrays:
         inputs, second, *_ = arrays.values()
-        expected = arrays["logits"] if "logits" in arrays else second
+        expected = arrays.get("logits", second)
     split, _ = cut(ModelWrapper(str(path)))
     return Network(split, inputs, expected, not name.startswith(INEXACT))
 

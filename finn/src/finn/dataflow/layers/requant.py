@@ -134,7 +134,7 @@ class Requant(Layer):
         return max(self.multipliers.size, self.offsets.size) // self._lanes
 
     def resources(self, part: str | None = None) -> Resources:
-        """Per lane a multiplier, an adder and two comparisons; constants, and what waits for them; the output buffer."""
+        """Per lane a multiplier, an adder and two comparisons; constants, what waits for them, the output buffer."""
         fab, bits, out = fabric(part), self.sums.bitwidth(), self.output_dtype.bitwidth()
         multipliers, added = (_stored(values).bitwidth() for values in (self.multipliers, self.added))
         product = multiplier(fab, self.input_dtype.bitwidth(), multipliers)
