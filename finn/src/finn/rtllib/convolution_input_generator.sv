@@ -91,10 +91,11 @@ module convolution_input_generator #(
   };
   localparam bit [3*32-1:0] Nexts = {32'(NextFrame), 32'(NextRow), 32'(NextColumn)};
 
+  localparam int Ring = Depth;  // signed; to Yosys 0.70 int'(Depth) is not, and then % is that of unsigned numbers
   function automatic int wrapped(input int words);
     int rest;
-    rest = words % int'(Depth);
-    wrapped = (rest < 0) ? rest : rest - int'(Depth);
+    rest = words % Ring;
+    wrapped = (rest < 0) ? rest : rest - Ring;
   endfunction
 
   logic [LeadBits-1:0] words;
