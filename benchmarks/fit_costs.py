@@ -38,7 +38,7 @@ def errors(family: str, measured: Measured, constants: dict[str, float]) -> np.n
 def fit(family: str, measured: Measured, rounds: int = 8) -> dict[str, float]:
     """The constants of a family that fit best."""
     fabric = getattr(cost, FAMILIES[family])
-    names = [f.name for f in fields(fabric) if f.type == "float"]
+    names = [f.name for f in fields(fabric) if f.type == "float" and getattr(fabric, f.name)]
     values = np.array([getattr(fabric, name) for name in names])
     for _ in range(rounds):
         base = errors(family, measured, dict(zip(names, values, strict=True)))

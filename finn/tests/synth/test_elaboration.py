@@ -20,7 +20,6 @@ from finn.dataflow.layer import Layer
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.rtl import Design, Simulator, stitch
-from finn.rtl.library import library
 
 sys.path.append(str(Path(__file__).parents[1] / "dataflow"))
 from strategies import LAYERS, frames
@@ -56,12 +55,11 @@ def elaborated(layer: Layer, folder: Path) -> Design:
     design, rtl = stitch(make_model([("layer", layer)])), layer.rtl()
     design.write(folder)
     given_parameters = {**rtl.parameters, **({"File": "layer"} if rtl.memories else {})}
-    sizes = {
-        "into": sum(s.width for s in layer.inputs) - 1,
-        "out": sum(s.width for s in layer.outputs) - 1,
-        "inputs": len(layer.inputs) - 1,
-        "outputs": len(layer.outputs) - 1,
-    }
+    into = [s.width for s in (*layer.inputs, *(c.stream for c in layer.constant_inputs))]
+    out = [s.width for s in layer.outputs]
+    if rtl.axilite:
+        into, out = [*into, rtl.axilite + 31], [*out, 32]  # requests and replies, see axi_lite.sv
+    sizes = {"into": sum(into) - 1, "out": sum(out) - 1, "inputs": len(into) - 1, "outputs": len(out) - 1}
     text = design.top[design.top.index(f"  {rtl.module} #(") : design.top.index(") layer (")]
     alone = STAND_IN.format(module="alone", parameters="Nothing = 0", body=f"{text}) u_layer (.*);", **sizes)
     (folder / "alone.sv").write_text(alone)
@@ -78,11 +76,12 @@ def elaborated(layer: Layer, folder: Path) -> Design:
     done = subprocess.run(
         [sys.executable, "-c", code, *commands], cwd=folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout[-1000:]
+    assert done.returncode == 0, (done.stdout + done.stderr)[-1000:]
     names = ", parameter ".join(f"{name} = 0" for name in given_parameters)
     stand_in = STAND_IN.format(module=rtl.module, parameters=names, body="alone u_alone (.*);", **sizes)
     (folder / "stand_in.sv").write_text(stand_in)
-    files = (folder / "elaborated.v", folder / "stand_in.sv", library()["stream_probe"])
+    rest = [source for source in design.sources if source.stem != rtl.module]
+    files = (folder / "elaborated.v", folder / "stand_in.sv", *rest)
     return replace(design, sources=files, instances=())  # the simulator looks into FIFOs and checksums
 
 

@@ -70,7 +70,7 @@ class Function:
         if self.name == "Mul" and out != BIPOLAR:
             return multiplier(fab, a.bitwidth(), b.bitwidth())
         if self.name in ("Max", "Min"):
-            return Resources(LUT=round((fab.rank + fab.choose) * bits))
+            return Resources(LUT=round(fab.larger * bits))
         if self.shifts:
             return Resources(LUT=ceil(fab.choose * width * b.bitwidth()))
         if self.tells:

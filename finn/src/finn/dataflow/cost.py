@@ -84,8 +84,11 @@ class Fabric:
     xnor, product : per position of a population count of equal bits, or of products of bits.
     xnor_constant, product_constant : the same if one operand is constant (random bits).
     adder : of an adder with two or three operands. threshold : of a comparison with a threshold.
-    rank : of comparisons that put values in order. choose : per word from which a data bit is chosen.
+    rank : of comparisons that put values in order. merge : of such comparisons with the best so far, in these units.
+    larger : of the larger of two values. select : of a list, per word that a place may come from.
+    accumulate : of a sum that starts at 0. choose : per word from which a data bit is chosen.
     delay : of a register chain; a LUT of AMD becomes a shift register, ECP5 has flip-flops only.
+    level : per bit of a fill level. raster : LUTs that control the pixels of an image.
     control : LUTs of a layer's counters and flags.
     clip : of a result that is limited to a range.
     multiply : of a product in LUTs, per pair of bits.
@@ -106,8 +109,14 @@ class Fabric:
     adder: float
     threshold: float
     rank: float
+    merge: float
+    larger: float
+    select: float
+    accumulate: float
     choose: float
     delay: int
+    level: float
+    raster: int
     control: int
     clip: float
     multiply: float
@@ -154,19 +163,25 @@ LUT6 = Fabric(
     rom_words=64,
     rom_block_bits=8192,
     rams=(RamCell(32, 14, 8, 1 / 3, 16, True), RamCell(64, 7, 8, 1 / 3, 16, True)),  # RAM32M16, RAM64M8
-    queue=5.5,
+    queue=5.7,
     collision=(0, 0),
-    xnor=1.6,
-    product=1.95,
+    xnor=1.7,
+    product=1.93,
     xnor_constant=1.2,
     product_constant=0.65,
-    adder=0.3,
-    threshold=0.7,
-    rank=1.0,
-    choose=0.53,
+    adder=0.22,
+    threshold=0.83,
+    rank=1.3,
+    merge=1.8,
+    larger=1.8,
+    select=0.33,
+    accumulate=0.5,
+    choose=0.5,
     delay=1,
+    level=5.5,
+    raster=9,
     control=25,
-    clip=0.75,
+    clip=0.78,
     multiply=1.4,
     multiplier=(18, 27),
     least_product=9,
@@ -177,17 +192,23 @@ LUT4 = Fabric(
     rom_words=16,
     rom_block_bits=2048,
     rams=(RamCell(16, 4, 6, 1, 4), RamCell(16, 4, 6, 1, 4)),  # TRELLIS_DPR16X4
-    queue=10,
+    queue=9.3,
     collision=(30, 1),
-    xnor=3.0,
-    product=4.0,
-    xnor_constant=1.9,
+    xnor=3.4,
+    product=3.9,
+    xnor_constant=2.7,
     product_constant=1.1,
-    adder=0.4,
-    threshold=1.0,
-    rank=1.9,
+    adder=0.27,
+    threshold=0.93,
+    rank=2.2,
+    merge=1.05,
+    larger=2.4,
+    select=1.95,
+    accumulate=1.0,
     choose=0.66,
     delay=0,
+    level=7.5,
+    raster=15,
     control=50,
     clip=0.0,
     multiply=1.0,

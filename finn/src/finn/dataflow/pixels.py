@@ -14,6 +14,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
+from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
     IntArray,
     Layer,
@@ -163,9 +164,9 @@ class PixelLayer(Layer):
         return larger
 
     def resources(self, part: str | None = None) -> Resources:
-        """The counters of the raster and the output register: a LUT per bit, and one more where pixels are inserted."""
-        width = self.outputs[0].width
-        return self.raster.resources() + Resources(LUT=width * (1 if self.inserted is None else 2) + 3)
+        """The raster and the output register: a LUT per bit, and one more where pixels are inserted."""
+        width, control = self.outputs[0].width, fabric(part).raster
+        return self.raster.resources() + Resources(LUT=width * (1 if self.inserted is None else 2) + control)
 
     def rtl(self) -> Rtl:
         if self.inserted is None:

@@ -67,7 +67,9 @@ class Reduction:
     def resources(self, fab: Fabric) -> Resources:
         """Of a lane: an adder with a start at 0, or a comparison and a choice."""
         bits = self.dtype.bitwidth()
-        return Resources(LUT=self.partial.bitwidth() + bits if self.sums else round((fab.rank + fab.choose) * bits))
+        if self.sums:
+            return Resources(LUT=round(fab.accumulate * (self.partial.bitwidth() + bits)))
+        return Resources(LUT=round(fab.larger * (bits - 1)))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Stream, Writes, folding
+from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
+from finn.dataflow.pixels import counters
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,15 +75,19 @@ class LabelSelect(Layer):
     def resources(self, part: str | None = None) -> Resources:
         """Comparators: PE (PE - 1) / 2 between the lanes, K min(K, PE) to merge with the best so far; list selectors.
 
-        A vector that comes in one beat has no best so far. A list of one needs no selector, but a clock enable.
+        A vector that comes in one beat has no best so far. A list of one needs no selector, but a clock enable. Behind
+        `best` new values a place of the list gets one of these or of the best + 1 that were there or before.
         """
         fab, bits, best = fabric(part), self.input_dtype.bitwidth(), min(self.K, self.PE)
         index = self.outputs[0].dtype.bitwidth()
         held = 0 if self.labels == self.PE and fab.prunes else self.K
-        comparators = self.PE * (self.PE - 1) // 2 * bits + 2.5 * held * best * bits
-        selectors = self.K * (held + best) * (bits + index) / 2 if self.K > 1 else 0
-        out = fab.credit_fifo(self.K * index, self._output_depth)
-        return out + Resources(LUT=round(fab.rank * (comparators + selectors)))
+        comparators = fab.rank * (self.PE * (self.PE - 1) // 2 * bits + fab.merge * held * best * bits)
+        used = fab.credit_fifo(self.K * index, self._output_depth) + counters([self.labels // self.PE])
+        if self.K > 1:
+            candidates = min(held + best, 2 * best + 1) if fab.prunes else held + best
+            comparators += fab.select * self.K * candidates * (bits + index)
+            used += StreamingDataWidthConverter((1, self.K), self.outputs[0].dtype, self.K, 1).resources(part)
+        return used + Resources(LUT=round(comparators))
 
     def rtl(self) -> Rtl:
         return Rtl(

@@ -72,8 +72,9 @@ class StreamingDataWidthConverter(Layer):
     def resources(self, part: str | None = None) -> Resources:
         """The counter of units held, an enable per slot of the ring, and output bits that choose among its words."""
         into, out, size = self._units
-        choose = fabric(part).choose * self.outputs[0].width * (size // out)
-        return Resources(LUT=round(3 * size.bit_length() + size // into / 2 + choose))
+        fab = fabric(part)
+        choose = self.outputs[0].width * max(1.0, fab.choose * (size // out - 0.5))
+        return Resources(LUT=round(fab.level * size.bit_length() + size // into / 2 + choose))
 
     def rtl(self) -> Rtl:
         parameters = {"InWidth": self.inputs[0].width, "OutWidth": self.outputs[0].width}
