@@ -11,6 +11,7 @@ import pytest
 from finn.core.datatype import DataType
 from finn.dataflow.graph import make_model
 from finn.dataflow.layer import Stream
+from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.streaming_split import StreamingSplit
 from finn.rtl import Design, RtlError, Simulator, stitch
 from finn.rtl.lint import lint
@@ -66,10 +67,19 @@ def test_last_beats_are_marked(observed: Design, stalls: float) -> None:
         np.testing.assert_array_equal(found >> 8, last)
 
 
-def test_wrapper_is_lint_clean(tmp_path: Path) -> None:
-    top = design().write(tmp_path)
-    (tmp_path / "packet.sv").write_text(packets(design(), "packet"))
-    lint("packet", [*design().sources, *marker_sources(), top, tmp_path / "packet.sv"], tmp_path)
+def matrices(**options: object) -> Design:
+    weights, int4 = np.ones((4, 4), np.int64), DataType["INT4"]
+    layer = MVAU((1, 4), int4, weights, int4, DataType["INT32"], SIMD=2, PE=2, **options)  # type: ignore[arg-type]
+    return stitch(make_model([("MVAU_0", layer)]), "matrices")
+
+
+@pytest.mark.parametrize(
+    "inner", [design(), matrices(mem_mode="external"), matrices(runtime_writeable_weights=1)]
+)  # streams of the graph, of weights, and registers
+def test_wrapper_is_lint_clean(inner: Design, tmp_path: Path) -> None:
+    top = inner.write(tmp_path)
+    (tmp_path / "packet.sv").write_text(packets(inner, "packet"))
+    lint("packet", [*inner.sources, *marker_sources(), top, tmp_path / "packet.sv"], tmp_path)
 
 
 def test_name_has_to_be_one() -> None:

@@ -11,6 +11,7 @@ import pytest
 from finn.core.datatype import DataType
 from finn.dataflow.graph import make_model
 from finn.dataflow.layers.mvau import MVAU
+from finn.dataflow.layers.thresholding import Thresholding
 from finn.rtl import Design, stitch, verilator, write_testbench
 from finn.rtl.verilator import compiler
 
@@ -61,6 +62,21 @@ def test_passed_and_failed(folder: Path) -> None:
     assert "FAILED: 1 of 16 beats differ" in said
     assert "beat 5: got" in said
     assert "PASSED" not in said
+
+
+def test_weights_from_outside_come_again_and_again(tmp_path: Path) -> None:
+    """And registers are left alone."""
+    weights, (int3, int2) = np.random.default_rng(1).integers(-2, 2, (6, 4)), (DataType["INT3"], DataType["INT2"])
+    first = MVAU((1, 3, 6), int3, weights, int2, DataType["INT9"], SIMD=3, PE=2, mem_mode="external")
+    steps = np.arange(-1, 2)[None]
+    second = Thresholding((1, 3, 4), first.accumulator, steps, DataType["UINT2"], PE=2, runtime_writeable_weights=1)
+    design = stitch(make_model([("first", first), ("second", second)]), "demo")
+    x = np.random.default_rng(2).integers(-4, 4, (5, 3, 6))
+    design.write(tmp_path)
+    write_testbench(design, tmp_path, [x], [second.execute(first.execute(x))])
+    good = run(compiled(tmp_path))
+    assert good.returncode == 0, good.stderr
+    assert "PASSED: 30 beats in" in good.stdout
 
 
 def test_files_are_plain_words(folder: Path, x: np.ndarray, y: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from jinja2 import Environment, StrictUndefined
 
 from finn.rtl.library import sources_of
 from finn.rtl.names import check_name
-from finn.rtl.stitch import Design
+from finn.rtl.stitch import Design, axilite_signals
 
 MARKER = "tlast_marker"
 
@@ -18,11 +18,16 @@ WRAPPER = """\
 module {{ name }} (
     input  logic ap_clk,
     input  logic ap_rst_n,
-{%- for p in design.inputs %}
+{%- for p in inputs %}
     input  logic [{{ p.stream.padded_width - 1 }}:0] {{ p.prefix }}_tdata,
     input  logic {{ p.prefix }}_tlast,
     input  logic {{ p.prefix }}_tvalid,
     output logic {{ p.prefix }}_tready,
+{%- endfor %}
+{%- for r in design.registers %}
+{%- for way, bits, signal in axilite(r) %}
+    {{ "%-6s" | format(way) }} logic [{{ bits - 1 }}:0] {{ r.prefix }}_{{ signal }},
+{%- endfor %}
 {%- endfor %}
 {%- for p in design.outputs %}
     output logic [{{ p.stream.padded_width - 1 }}:0] {{ p.prefix }}_tdata,
@@ -32,7 +37,7 @@ module {{ name }} (
 {%- endfor %}
 );
   logic unused_tlast;
-  assign unused_tlast = ^{ {%- for p in design.inputs %}{{ p.prefix }}_tlast{{ ", " if not loop.last }}{% endfor %}};
+  assign unused_tlast = ^{ {%- for p in inputs %}{{ p.prefix }}_tlast{{ ", " if not loop.last }}{% endfor %}};
 {% for p in design.outputs %}
   logic [{{ p.stream.padded_width - 1 }}:0] {{ p.prefix }}_data;
   logic {{ p.prefix }}_valid, {{ p.prefix }}_ready;
@@ -52,10 +57,15 @@ module {{ name }} (
   );
 {% endfor %}
   {{ design.name }} u_design (
-{%- for p in design.inputs %}
+{%- for p in inputs %}
       .{{ p.prefix }}_tdata,
       .{{ p.prefix }}_tvalid,
       .{{ p.prefix }}_tready,
+{%- endfor %}
+{%- for r in design.registers %}
+{%- for _, _, signal in axilite(r) %}
+      .{{ r.prefix }}_{{ signal }},
+{%- endfor %}
 {%- endfor %}
 {%- for p in design.outputs %}
       .{{ p.prefix }}_tdata({{ p.prefix }}_data),
@@ -76,7 +86,9 @@ def packets(design: Design, name: str) -> str:
     """
     check_name(name, "name of the wrapper")
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
-    return environment.from_string(WRAPPER).render(name=name, design=design)
+    return environment.from_string(WRAPPER).render(
+        name=name, design=design, inputs=(*design.inputs, *design.constants), axilite=axilite_signals
+    )
 
 
 def marker_sources() -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 
 from finn.dataflow.layer import IntArray
 from finn.dataflow.packing import Bits, hex_words, pack_beats
-from finn.rtl.stitch import Design, Port
+from finn.rtl.stitch import Design, Port, axilite_signals
 
 TESTBENCH = """\
 // Self-checking testbench of {{ name }}: sends and expects the beats of the .dat files, with random gaps and pauses.
@@ -42,7 +42,10 @@ module {{ name }}_tb;
 {%- for p in ports %}
       .{{ p.n }}_tdata({{ p.n }}_tdata),
       .{{ p.n }}_tvalid({{ p.n }}_tvalid),
-      .{{ p.n }}_tready({{ p.n }}_tready){{ "," if not loop.last }}
+      .{{ p.n }}_tready({{ p.n }}_tready){{ "," if not loop.last or unused }}
+{%- endfor %}
+{%- for name, is_input in unused %}
+      .{{ name }}({{ "'0" if is_input }}){{ "," if not loop.last }}
 {%- endfor %}
   );
 
@@ -61,11 +64,16 @@ module {{ name }}_tb;
 {%- if p.input %}
   assign {{ p.n }}_tdata = {{ p.n }}_beats[({{ p.n }}_done < {{ p.beats }}) ? {{ p.n }}_done : 0];
   always @(posedge clk) if (rst_n) begin
+{%- if p.again %}
+    if ({{ p.n }}_tvalid && {{ p.n }}_tready) {{ p.n }}_done <= ({{ p.n }}_done + 1) % {{ p.beats }};
+    if (!{{ p.n }}_tvalid || {{ p.n }}_tready) {{ p.n }}_tvalid <= $urandom_range(3) != 0;
+{%- else %}
     if ({{ p.n }}_tvalid && {{ p.n }}_tready) {{ p.n }}_done <= {{ p.n }}_done + 1;
     // A beat that waits stays valid; the next one is offered in three of four cycles.
     if (!{{ p.n }}_tvalid || {{ p.n }}_tready)
       {{ p.n }}_tvalid <= ({{ p.n }}_done + 32'({{ p.n }}_tvalid && {{ p.n }}_tready) < {{ p.beats }})
           && ($urandom_range(3) != 0);
+{%- endif %}
   end
 {%- else %}
   always @(posedge clk) if (rst_n) begin
@@ -102,15 +110,17 @@ def write_testbench(design: Design, directory: Path, x: Sequence[IntArray], y: S
     """Write <name>_tb.sv with stimulus from frames `x` and the responses `y` to expect; return its path.
 
     x, y : integers (N, *frame shape) of each input and each output of the design, in <name>_<port>.dat. The files of
-    the design itself are written by `Design.write`.
+    the design itself are written by `Design.write`. Constant inputs get their values; registers are left alone.
     """
-    sides = [*zip(design.inputs, x, strict=True), *zip(design.outputs, y, strict=True)]
+    constants = [(p, p.constant.values) for p in design.constants if p.constant]
+    sides = [*zip(design.inputs, x, strict=True), *constants, *zip(design.outputs, y, strict=True)]
     lines = {port.prefix: _lines(values, port) for port, values in sides}
-    inputs = {p.prefix for p in design.inputs}
+    inputs = {p.prefix for p in (*design.inputs, *design.constants)}
     ports = [
         {
             "n": p.prefix,
             "input": p.prefix in inputs,
+            "again": p.constant is not None,
             "beats": len(lines[p.prefix]),
             "width": p.stream.padded_width,
             "bits": p.stream.width,
@@ -125,6 +135,7 @@ def write_testbench(design: Design, directory: Path, x: Sequence[IntArray], y: S
     text = environment.from_string(TESTBENCH).render(
         name=design.name,
         ports=ports,
+        unused=[(f"{r.prefix}_{s}", way == "input") for r in design.registers for way, _, s in axilite_signals(r)],
         expected=sum(len(lines[p.prefix]) for p in design.outputs),
         max_cycles=8 * (frames * max(busy, beats) + busy) + 1000,
         sums=lambda what: " + ".join(f"{p.prefix}_{what}" for p in design.outputs),
