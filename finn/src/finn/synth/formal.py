@@ -5,8 +5,8 @@ Of a stitched design it is shown that
     a beat on offer stays, with the same data, until it is taken;
     no output depends on an input of the same cycle;
     the assertions of its modules hold (a result is never pushed into a full buffer);
-if the neighbours do the same, may pause in any cycle, and reset comes at any time. Data are not compared with what they
-should be: that is what simulation is for.
+if the neighbours do the same, may pause in any cycle, and reset comes at any time; AXI4-Lite ports may do anything.
+Data are not compared with what they should be: that is what simulation is for.
 
 It is shown for all time, by k-induction with the invariants that the library's modules state under `FORMAL`, or by
 property-directed reachability (Bradley, SAT-based model checking without unrolling, VMCAI 2011). Where neither
@@ -28,7 +28,7 @@ from finn.core.errors import FinnError
 from finn.dataflow import pipeline, timing
 from finn.dataflow.graph import make_model
 from finn.dataflow.layer import Layer
-from finn.rtl.stitch import Design, stitch
+from finn.rtl.stitch import Design, axilite_signals, stitch
 from finn.synth.errors import SynthesisError
 from finn.synth.yosys import YOSYS
 
@@ -113,6 +113,11 @@ module formal_top (
 {%- for p in design.outputs %}
     input logic {{ p.prefix }}_tready,
 {%- endfor %}
+{%- for r in design.registers %}
+{%- for way, bits, signal in signals(r) if way == "input" %}
+    input logic [{{ bits - 1 }}:0] {{ r.prefix }}_{{ signal }},
+{%- endfor %}
+{%- endfor %}
     output logic [{{ properties | length }}:0] bad
 );
   logic first_q = 1'b1, rst_q;
@@ -155,6 +160,11 @@ module formal_top (
       .{{ p.prefix }}_{{ wire }}({{ p.prefix }}_{{ wire }}),
 {%- endfor %}
 {%- endfor %}
+{%- for r in design.registers %}
+{%- for way, bits, signal in signals(r) if way == "input" %}
+      .{{ r.prefix }}_{{ signal }}({{ r.prefix }}_{{ signal }}),
+{%- endfor %}
+{%- endfor %}
       .ap_clk(clk),
       .ap_rst_n(rst_n)
   );
@@ -185,7 +195,9 @@ def _write(design: Design, work: Path, until: int = 0) -> None:
     properties = late if until else _handshakes(design)
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
     design.write(work)
-    text = environment.from_string(_TOP).render(design=design, properties=properties, until=until)
+    text = environment.from_string(_TOP).render(
+        design=design, properties=properties, until=until, signals=axilite_signals
+    )
     (work / "formal_top.sv").write_text(text)
     (work / "properties.txt").write_text("\n".join([*properties, "the assertions of its modules hold"]))
 
