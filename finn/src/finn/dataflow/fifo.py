@@ -181,8 +181,8 @@ def _insert(model: ModelWrapper, edge: Edge, name: str, layer: Layer, behind: bo
 FRAMES = 12
 """Frames until a design is steady at the latest, beyond those that its buffers hold."""
 
-BUDGET = 2_000_000_000
-"""Beats that a search may simulate: half a minute to a minute. Not seconds: the same network gets the same FIFOs."""
+BUDGET = 1_000_000_000
+"""Beats that a search may simulate, in about a minute. Not seconds: the same network gets the same FIFOs."""
 
 SAVING = 0.05
 """The part of a FIFO's area that is worth a simulation."""

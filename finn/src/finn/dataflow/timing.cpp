@@ -6,7 +6,6 @@
 // in which layers are computed has no influence on them.
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -133,6 +132,7 @@ struct Input {
   Queue held;    // when beats that were accepted can be used
   Queue places;  // when there is room for another one
   int64_t owed = 0;
+  Time seen = -1;  // the last beat that the writer knows to be taken
 
   int64_t accept() {
     Edge &e = *edge;
@@ -190,7 +190,6 @@ struct Output {
 struct Layer {
   std::vector<Input> inputs;
   std::vector<Output> outputs;
-  std::vector<Layer *> neighbours;  // what may go on when this layer has gone on
   Level *level = nullptr;
   int64_t period = 0;    // steps of a period
   int64_t periods = 0;   // per frame
@@ -200,7 +199,7 @@ struct Layer {
   Time time = -1;        // when `at` was done
   Time ready = -1;       // when what `next` needs and has come was there
   bool uniform = false;  // each step takes a beat of each input and makes one of each output
-  bool awake = false;    // in the list of those that may go on
+  size_t index = 0;      // in the graph
 
   void prepare() {
     uniform =
@@ -304,13 +303,13 @@ struct Graph {
   std::vector<std::unique_ptr<Layer>> layers;
   std::vector<std::unique_ptr<Level>> levels;
   std::vector<int64_t> sources, interval;
-  std::deque<Layer *> waiting;
+  std::vector<uint64_t> awake;  // a bit for each layer that may go on
   int64_t frames = 0;
 
   void frame() {
     for (auto &layer : layers) {
       layer->end += layer->period * layer->periods;
-      wake(layer.get());
+      wake(*layer);
     }
     for (size_t k = 0; k < sources.size(); ++k) {
       Edge &edge = *edges[static_cast<size_t>(sources[k])];
@@ -323,27 +322,44 @@ struct Graph {
     }
     ++frames;
   }
-  void wake(Layer *layer) {
-    if (!layer->awake) waiting.push_back(layer);
-    layer->awake = true;
+  void wake(const Layer &layer) { awake[layer.index / 64] |= uint64_t{1} << (layer.index % 64); }
+  // The first layer at or behind `index` that may go on; as many as there are words times 64 if there is none.
+  size_t next_awake(size_t index) const {
+    size_t word = index / 64;
+    if (word >= awake.size()) return 64 * awake.size();
+    uint64_t bits = awake[word] & (~uint64_t{0} << (index % 64));
+    while (bits == 0 && ++word < awake.size()) bits = awake[word];
+    return 64 * word + (bits != 0 ? static_cast<size_t>(__builtin_ctzll(bits)) : 0);
   }
+  // Sweeps go downstream: so a layer finds all that came since the last one, not a beat or two.
   void settle() {
-    for (; !waiting.empty(); waiting.pop_front()) {
-      Layer *layer = waiting.front();
-      layer->awake = false;
-      if (layer->advance() == 0) continue;
-      for (Layer *neighbour : layer->neighbours) wake(neighbour);
-      if (layer->level != nullptr) layer->level->settle();
-      for (const Output &o : layer->outputs) {
-        if (o.edge->reader == nullptr && drain(*o.edge)) wake(layer);
+    const size_t none = 64 * awake.size();
+    for (size_t k = next_awake(0); k < none;) {
+      Layer &layer = *layers[k];
+      awake[k / 64] &= ~(uint64_t{1} << (k % 64));
+      if (layer.advance() > 0) {
+        for (Input &i : layer.inputs) {
+          if (i.edge->last > i.seen && i.edge->writer != nullptr) wake(*i.edge->writer);
+          i.seen = i.edge->last;
+        }
+        for (const Output &o : layer.outputs) {
+          if (o.edge->offered.empty()) continue;
+          if (o.edge->reader != nullptr) {
+            wake(*o.edge->reader);
+          } else {
+            drain(*o.edge);
+            wake(layer);
+          }
+        }
+        if (layer.level != nullptr) layer.level->settle();
       }
+      k = next_awake(k + 1);
+      if (k == none) k = next_awake(0);
     }
   }
   // What nobody reads is always taken.
-  bool drain(Edge &edge) {
-    if (edge.offered.empty()) return false;
+  void drain(Edge &edge) {
     while (!edge.offered.empty()) edge.take(std::max(edge.offered.pop(), edge.last + 1));
-    return true;
   }
 };
 
@@ -403,13 +419,10 @@ void *finn_timing_new(int64_t edges, const int64_t *beats, int64_t layers, const
       }
     }
     layer->prepare();
+    layer->index = graph->layers.size();
     graph->layers.push_back(std::move(layer));
   }
-  for (const auto &edge : graph->edges) {
-    if (edge->reader == nullptr || edge->writer == nullptr) continue;
-    edge->reader->neighbours.push_back(edge->writer);
-    edge->writer->neighbours.push_back(edge->reader);
-  }
+  graph->awake.resize(graph->layers.size() / 64 + 1);
   graph->sources.assign(source, source + sources);
   graph->interval.assign(interval, interval + sources);
   return graph.release();

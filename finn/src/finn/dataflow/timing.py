@@ -35,7 +35,7 @@ PERIODS = (1, 2, 3, 4)
 FALLS = 2
 """Frames that have to come later than the interval allows, one after the other, for a design to be too slow."""
 
-FLAGS = ("-std=c++17", "-O2")
+FLAGS = ("-std=c++17", "-O3")
 
 
 @dataclass(frozen=True)
