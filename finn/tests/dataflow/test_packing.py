@@ -11,7 +11,13 @@ from finn.core.datatype import DataType
 from finn.dataflow.layer import Stream
 from finn.dataflow.packing import from_bits, hex_words, pack_beats, to_bits, unpack_beats
 
-TYPES = ("BIPOLAR", "BINARY", "TERNARY", "INT2", "UINT2", "INT3", "UINT5", "INT8", "UINT8", "INT17", "UINT24", "INT32")
+TYPES = (
+    "BIPOLAR",
+    "BINARY",
+    "TERNARY",
+    *(f"INT{n}" for n in (1, 2, 3, 8, 17, 32)),
+    *(f"UINT{n}" for n in (2, 5, 8, 24)),
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +26,7 @@ TYPES = ("BIPOLAR", "BINARY", "TERNARY", "INT2", "UINT2", "INT3", "UINT5", "INT8
         ("UINT4", [[1, 2, 3], [4, 5, 6]], [0x321, 0x654]),
         ("BIPOLAR", [[1, -1, -1, 1, 1, 1, 1, -1]], [0x79]),
         ("BINARY", [[1, 0, 0, 1, 1, 1, 1, 0]], [0x79]),
+        ("INT1", [[-1, 0, 0, -1, -1, -1, -1, 0]], [0x79]),
         ("INT4", [[-1, 2, -3]], [0xD2F]),
         ("TERNARY", [[-1, 0, 1]], [0b010011]),
         ("INT8", [[-128, 127, -1, 0]], [0x00FF7F80]),

@@ -19,7 +19,8 @@ def to_bits(values: IntArray, dtype: BaseDataType) -> Bits:
     """The bits of each value on a new last axis, least significant first."""
     width = dtype.bitwidth()
     if width == 1:
-        return (values > 0).view(np.uint8)[..., None]
+        one = values > 0 if dtype == DataType["BIPOLAR"] else values != 0  # -1 of INT1 is a one
+        return one.view(np.uint8)[..., None]
     codes = values
     bytes_per_value = 1 if width <= 8 else 2 if width <= 16 else 4 if width <= 32 else 8
     raw = np.ascontiguousarray(codes.astype(f"<i{bytes_per_value}")).view(np.uint8)
