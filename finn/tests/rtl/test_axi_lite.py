@@ -11,17 +11,17 @@ import pytest
 
 from finn.core.datatype import DataType
 from finn.dataflow.graph import evaluate, make_model
-from finn.dataflow.layer import IntArray, Layer, LayerError
+from finn.dataflow.layer import IntArray, Layer, LayerError, Stream
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.thresholding import Thresholding
 from finn.dataflow.layers.vvau import VVAU
 from finn.dataflow.registers import Image
-from finn.rtl import RtlError, Simulator, stitch
+from finn.rtl import Design, RtlError, Simulator, stitch
+from finn.rtl.library import sources_of
 from finn.rtl.lint import lint_design
+from finn.rtl.stitch import Port
 
-BIPOLAR, INT2, INT4, INT20, UINT2, UINT4 = (
-    DataType[n] for n in ("BIPOLAR", "INT2", "INT4", "INT20", "UINT2", "UINT4")
-)
+BIPOLAR, INT2, INT4, INT20, UINT2, UINT4 = (DataType[n] for n in ("BIPOLAR", "INT2", "INT4", "INT20", "UINT2", "UINT4"))
 WIDE = DataType["INT32"]
 RNG = np.random.default_rng(7)
 
@@ -67,9 +67,7 @@ LAYERS: dict[str, Layer] = {
     "one line": mvau(weights(5, 3), SIMD=5, PE=3),
     "one weight per line": mvau(weights(7, 5)),
     "UltraRAM, which starts empty": mvau(weights(6, 4), ram_style="ultra"),
-    "bits": MVAU(
-        (1, 8), BIPOLAR, np.ones((8, 4), np.int64), BIPOLAR, WIDE, SIMD=4, PE=2, runtime_writeable_weights=1
-    ),
+    "bits": MVAU((1, 8), BIPOLAR, np.ones((8, 4), np.int64), BIPOLAR, WIDE, SIMD=4, PE=2, runtime_writeable_weights=1),
     "with thresholds": MVAU(
         (1, 6), INT4, weights(6, 4), INT4, UINT2, steps(4, 3), SIMD=3, PE=2, runtime_writeable_weights=1
     ),
@@ -211,13 +209,114 @@ def test_only_the_written_layers_change() -> None:
 @pytest.mark.parametrize(
     ("node", "accesses", "message"),
     [
-        ("second", [(0, 1)], "finn_design: second has no registers. Remedy: use one of first, third"),
-        ("first", [(2, 1)], "finn_design: first has no register at 0x2 (addresses are multiples of 4). Remedy: use 0 to 0xc"),
-        ("first", [(64, 1)], "finn_design: first has no register at 0x40 (addresses are multiples of 4). Remedy: use 0 to 0xc"),
+        ("second", [(0, 1)], "second has no registers. Remedy: use one of first, third"),
+        ("first", [(2, 1)], "first has no register at 0x2 (addresses are multiples of 4). Remedy: use 0 to 0xc"),
+        ("first", [(64, 1)], "first has no register at 0x40 (addresses are multiples of 4). Remedy: use 0 to 0xc"),
     ],
-)  # fmt: skip
+)
 def test_no_such_register(node: str, accesses: Sequence[tuple[int, int]], message: str) -> None:
     layers = chain()
     with Simulator(stitch(make_model(layers))) as simulator, pytest.raises(RtlError) as error:
         simulator.run(frames(layers[0][1]), registers={node: accesses})
-    assert str(error.value) == message
+    assert str(error.value) == f"finn_design: {message}"
+
+
+# ------------------------------------------------------------------------------------------------------------ the bus
+
+WIDTH, LINES, FIRST = 40, 16, 8
+"""Bits of a line, of two words; how many lines; the first that is written."""
+
+# The five channels of AXI4-Lite as streams. Lines that are written are not read before all writes have been answered.
+BUS = """
+module bus (
+    input logic ap_clk, ap_rst_n,
+    input logic [7:0] s_axis_0_tdata, input logic s_axis_0_tvalid, output logic s_axis_0_tready,
+    input logic [39:0] s_axis_1_tdata, input logic s_axis_1_tvalid, output logic s_axis_1_tready,
+    input logic [7:0] s_axis_2_tdata, input logic s_axis_2_tvalid, output logic s_axis_2_tready,
+    output logic [7:0] m_axis_0_tdata, output logic m_axis_0_tvalid, input logic m_axis_0_tready,
+    output logic [39:0] m_axis_1_tdata, output logic m_axis_1_tvalid, input logic m_axis_1_tready
+);
+  logic [37:0] request;
+  logic [31:0] reply;
+  logic asked, asks, replied, replies, write, arready, arvalid;
+  logic [3:0] line;
+  logic [39:0] written, read, unused_read;
+  int unsigned answers;
+  always_ff @(posedge ap_clk) answers <= ap_rst_n ? answers + 32'(m_axis_0_tvalid && m_axis_0_tready) : 0;
+  assign arvalid = s_axis_2_tvalid && (s_axis_2_tdata[6:3] < FIRST || answers == WRITES);
+  assign s_axis_2_tready = arready && (s_axis_2_tdata[6:3] < FIRST || answers == WRITES);
+  assign m_axis_0_tdata[7:2] = '0;
+  axi_lite #(.AddrBits(7)) u_bus (
+      .clk_i(ap_clk), .rst_ni(ap_rst_n),
+      .s_axilite_awaddr_i(s_axis_0_tdata[6:0]), .s_axilite_awvalid_i(s_axis_0_tvalid),
+      .s_axilite_awready_o(s_axis_0_tready), .s_axilite_wdata_i(s_axis_1_tdata[31:0]),
+      .s_axilite_wstrb_i(s_axis_1_tdata[35:32]), .s_axilite_wvalid_i(s_axis_1_tvalid),
+      .s_axilite_wready_o(s_axis_1_tready), .s_axilite_bresp_o(m_axis_0_tdata[1:0]),
+      .s_axilite_bvalid_o(m_axis_0_tvalid), .s_axilite_bready_i(m_axis_0_tready),
+      .s_axilite_araddr_i(s_axis_2_tdata[6:0]), .s_axilite_arvalid_i(arvalid), .s_axilite_arready_o(arready),
+      .s_axilite_rdata_o(m_axis_1_tdata[31:0]), .s_axilite_rresp_o(m_axis_1_tdata[33:32]),
+      .s_axilite_rvalid_o(m_axis_1_tvalid), .s_axilite_rready_i(m_axis_1_tready),
+      .request_data_o(request), .request_valid_o(asks), .request_ready_i(asked),
+      .reply_data_i(reply), .reply_valid_i(replies), .reply_ready_o(replied)
+  );
+  assign m_axis_1_tdata[39:34] = '0;
+  line_access #(.Width(40), .LineBits(4)) u_access (
+      .clk_i(ap_clk), .rst_ni(ap_rst_n),
+      .request_data_i(request), .request_valid_i(asks), .request_ready_o(asked),
+      .reply_data_o(reply), .reply_valid_o(replies), .reply_ready_i(replied),
+      .line_write_o(write), .line_addr_o(line), .line_data_o(written), .line_data_i(read)
+  );
+  writable_memory #(.Width(40), .Depth(16), .File("lines.dat")) u_memory (
+      .clk_i(ap_clk), .addr_i(4'd0), .data_o(unused_read),
+      .access_write_i(write), .access_addr_i(line), .access_data_i(written), .access_data_o(read)
+  );
+  stream_probe #(.Width(2)) probe_b (
+      .clk_i(ap_clk), .rst_ni(ap_rst_n), .data_i(m_axis_0_tdata[1:0]),
+      .valid_i(m_axis_0_tvalid), .ready_i(m_axis_0_tready)
+  );
+  stream_probe #(.Width(34)) probe_r (
+      .clk_i(ap_clk), .rst_ni(ap_rst_n), .data_i(m_axis_1_tdata[33:0]),
+      .valid_i(m_axis_1_tvalid), .ready_i(m_axis_1_tready)
+  );
+endmodule
+"""
+
+
+def bus(writes: int, reads: int, lines: IntArray) -> Design:
+    sources = {s for name in ("axi_lite", "line_access", "writable_memory", "stream_probe") for s in sources_of(name)}
+    channels = [("s_axis_0", 7, writes), ("s_axis_1", 36, writes), ("s_axis_2", 7, reads)]
+    channels += [("m_axis_0", 2, writes), ("m_axis_1", 34, reads)]
+    ports = tuple(Port(name, Stream((1, n, 1), DataType[f"UINT{bits}"]), name) for name, bits, n in channels)
+    top = BUS.replace("WRITES", str(writes)).replace("FIRST", str(FIRST))
+    memories = {"lines.dat": [f"{line:010x}" for line in lines]}
+    return Design("bus", top, tuple(sorted(sources)), memories, ports[:3], ports[3:], (), ())
+
+
+def after(lines: IntArray, accesses: Sequence[tuple[int, int, int]]) -> list[int]:
+    """The lines after writes of (number of the word, strobes, word): whole words only, a line with its second word."""
+    found, kept = lines.tolist(), [0, 0]
+    for number, strobes, word in accesses:
+        if strobes == 15:
+            kept[number % 2] = word
+            if number % 2:
+                found[number // 2] = (kept[1] << 32 | kept[0]) % (1 << WIDTH)
+    return found
+
+
+@pytest.mark.parametrize("stalls", [0.0, 0.3, 0.8])
+def test_channels_are_independent(stalls: float) -> None:
+    """Addresses and data in any order of time, reads meanwhile, answers that wait."""
+    count = 200
+    lines = RNG.integers(0, 1 << WIDTH, LINES)
+    numbers = RNG.integers(2 * FIRST, 2 * LINES, count)
+    strobes, words = np.where(RNG.random(count) < 0.8, 15, RNG.integers(0, 16, count)), RNG.integers(0, 1 << 32, count)
+    meanwhile = RNG.integers(0, 2 * FIRST, count)
+    reads = np.concatenate([meanwhile, np.arange(2 * LINES)])
+    last = after(lines, list(zip(numbers.tolist(), strobes.tolist(), words.tolist(), strict=True)))
+    inputs = [4 * numbers, strobes << 32 | words, 4 * reads]
+    with Simulator(bus(count, len(reads), lines), assertions=True) as simulator:
+        for seed in range(3):
+            run = simulator.run(*(x[None, :, None] for x in inputs), input_gaps=stalls, back_pressure=stalls, seed=seed)
+            assert not run.outputs[0].any()
+            expected = [last[n // 2] >> 32 * (n % 2) & 0xFFFFFFFF for n in reads.tolist()]
+            assert run.outputs[1].reshape(-1).tolist() == expected  # the two bits above the word say OKAY

@@ -40,9 +40,9 @@ module axi_lite #(
   assign s_axilite_arready_o = !from_q;
 
   // The access that goes on: its request, then its reply, then its answer.
-  logic busy_q, asks_q, writes_q, bvalid_q, rvalid_q, write, read, replied, answered;
-  assign write = to_q && data_q && !busy_q;
-  assign read = from_q && !busy_q && !write;
+  logic busy_q, asks_q, writes_q, bvalid_q, rvalid_q, write, start, replied, answered;
+  assign write = to_q && data_q;
+  assign start = !busy_q && (write || from_q);
   assign replied = reply_valid_i && reply_ready_o;
   assign answered = (bvalid_q && s_axilite_bready_i) || (rvalid_q && s_axilite_rready_i);
   assign request_valid_o = asks_q;
@@ -61,8 +61,8 @@ module axi_lite #(
       to_q     <= (to_q && !(replied && writes_q)) || (s_axilite_awvalid_i && !to_q);
       data_q   <= (data_q && !(replied && writes_q)) || (s_axilite_wvalid_i && !data_q);
       from_q   <= (from_q && !(replied && !writes_q)) || (s_axilite_arvalid_i && !from_q);
-      busy_q   <= write || read || (busy_q && !answered);
-      asks_q   <= write || read || (asks_q && !request_ready_i);
+      busy_q   <= start || (busy_q && !answered);
+      asks_q   <= start || (asks_q && !request_ready_i);
       bvalid_q <= (replied && writes_q) || (bvalid_q && !s_axilite_bready_i);
       rvalid_q <= (replied && !writes_q) || (rvalid_q && !s_axilite_rready_i);
     end
