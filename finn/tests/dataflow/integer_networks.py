@@ -20,7 +20,6 @@ from finn.dataflow.layer import IntArray, divisors
 from finn.dataflow.lowering.matrices import CHANNELS_LAST
 
 BIPOLAR = DataType["BIPOLAR"]
-"""No operand of arithmetic here: its results are annotated as TERNARY, but layers may know them to be bipolar."""
 
 GENERAL = "finn.custom_op.general"
 INPUTS = ("INT4", "UINT3", "INT2", "BIPOLAR", "UINT8")
@@ -93,7 +92,9 @@ class Builder:
         return name
 
     def fresh(self, shape: Sequence[int], low: int, high: int) -> Tensor:
-        return self.typed(shape, DataType.spanning(low, high))
+        """Of a type for these values; sometimes a wider one, as annotations may be."""
+        slack = 2 if self.number(0, 3) == 0 else 1
+        return self.typed(shape, DataType.spanning(slack * low, slack * high))
 
     def typed(self, shape: Sequence[int], dtype: BaseDataType, kind: int = TensorProto.FLOAT) -> Tensor:
         self.count += 1
@@ -248,8 +249,6 @@ def result_range(kind: str, a: tuple[int, int], c: tuple[int, int]) -> tuple[int
 
 
 def with_constant(b: Builder, x: Tensor) -> bool:
-    if x.dtype == BIPOLAR:
-        return False
     kind = b.pick(list(FUNCTIONS))
     suffix = x.shape[-b.number(1, len(x.shape) - 1) :]
     values = b.values(-3, 3, [n if b.coin() else 1 for n in suffix])
@@ -266,12 +265,7 @@ def two_streams(b: Builder, x: Tensor) -> bool:
 
     def fits(other: Tensor) -> bool:
         pairs = list(zip(x.shape, other.shape, strict=False))
-        return (
-            x is not other
-            and BIPOLAR not in (x.dtype, other.dtype)
-            and len(x.shape) == len(other.shape)
-            and all(m == n or 1 in (m, n) for m, n in pairs)
-        )
+        return x is not other and len(x.shape) == len(other.shape) and all(m == n or 1 in (m, n) for m, n in pairs)
 
     others = [t for t in b.tensors if fits(t)]
     shapes = [tuple(map(max, x.shape, t.shape)) for t in others]
@@ -291,8 +285,6 @@ def residual(b: Builder, x: Tensor) -> bool:
     if not (thresholds if b.coin() else reduction)(b, x):
         return False
     y = b.tensors[-1]
-    if BIPOLAR in (x.dtype, y.dtype):
-        return True
     kind = b.pick(["Add", "Mul", "Max"])
     low, high = result_range(kind, x.range, y.range)
     b.node(kind, [x, y], b.fresh(x.shape, low, high))
@@ -312,7 +304,7 @@ def concat(b: Builder, x: Tensor) -> bool:
     shape = (*x.shape[:axis], size, *x.shape[axis + 1 :])
     if prod(shape) > MOST_ELEMENTS:
         return False
-    alike = all(t.dtype == x.dtype for t in parts)
+    alike = all(t.dtype == x.dtype for t in parts) and b.coin()
     low, high = min(t.range[0] for t in parts), max(t.range[1] for t in parts)
     y = b.typed(shape, x.dtype) if alike else b.fresh(shape, low, high)
     b.node("Concat", parts, y, axis=b.pick([axis, axis - len(x.shape)]))

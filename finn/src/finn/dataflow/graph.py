@@ -135,7 +135,7 @@ def instances(model: ModelWrapper) -> list[Instance]:
         if is_reshape(node):
             same[node.output[0]] = same.get(node.input[0], node.input[0])
         else:
-            i = _instance(model, node)
+            i = instance(model, node)
             found.append(replace(i, inputs=tuple(same.get(t, t) for t in i.inputs)))
     return found
 
@@ -150,7 +150,8 @@ def is_reshape(node: NodeProto) -> bool:
     return node.domain == DOMAIN and node.op_type == RESHAPE
 
 
-def _instance(model: ModelWrapper, node: NodeProto) -> Instance:
+def instance(model: ModelWrapper, node: NodeProto) -> Instance:
+    """The layer of a node, and its streams by the names that the graph has for them. DataflowError if it is none."""
     if node.domain != DOMAIN:
         raise DataflowError(f"{node.op_type} is not a hardware layer", where=f"node {node.name}")
     constants = {i: a for i in node.input if i and (a := model.get_initializer(i)) is not None}
@@ -173,7 +174,7 @@ def given(i: Instance, values: Mapping[str, IntArray]) -> list[IntArray]:
 
 def layers(model: ModelWrapper) -> dict[str, Layer]:
     """Node name -> layer, of all layers in `model`, in topological order; other nodes are passed over."""
-    return {n.name: _instance(model, n).layer for n in model.graph.node if is_layer(n)}
+    return {n.name: instance(model, n).layer for n in model.graph.node if is_layer(n)}
 
 
 def set_layer(model: ModelWrapper, name: str, layer: Layer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from dataclasses import dataclass
 
@@ -35,10 +36,32 @@ class LoweringReport:
 def lower(model: ModelWrapper, standalone_thresholds: bool = False) -> LoweringReport:
     """Turn what can be hardware into layers, in place; nodes are then named <layer>_<number>.
 
+    A layer knows the type of its results better than the annotation of the tensor may: its readers are made for that.
     standalone_thresholds: thresholds become layers of their own instead of the activation of an MVAU.
     Raises DataflowError if nothing became a layer, naming the first node with integer inputs and the reason.
     """
     first = tuple(r for r in FUSED if not (standalone_thresholds and r in ACTIVATIONS))
+    for _ in range(len(model.graph.node) + 1):  # each time at least the first layers that disagree come to agree
+        lowered = copy.deepcopy(model)
+        fired = _apply_all(lowered, first)
+        if not streams.settle_types(model, lowered):
+            break
+    fired["forks"] += streams.duplicate_forks(lowered)
+    lowered.transform(GiveUniqueNodeNames(), make_deepcopy=False)
+    host = staying(lowered)
+    if not any(n.domain == DOMAIN for n in lowered.graph.node):
+        reasons = "; ".join(f"{name}: {why}" for name, why in host.items()) or "the graph is empty"
+        raise DataflowError(
+            "no part of the network became hardware", why=reasons,
+            remedy="quantize weights and activations, and annotate integer inputs with their data type",
+        )  # fmt: skip
+    model.model = lowered.model
+    return LoweringReport(+fired, host)
+
+
+def _apply_all(model: ModelWrapper, first: tuple[Rule, ...]) -> Counter[str]:
+    """Apply the rules and procedures in place; how often each one did something."""
+    streams.same_types(model)
     fired: Counter[str] = Counter(groups=streams.split_groups(model))
     for phase in (first, SINGLE):
         fired += apply(model, phase)
@@ -46,18 +69,8 @@ def lower(model: ModelWrapper, standalone_thresholds: bool = False) -> LoweringR
         if not node.domain and node.op_type in streams.PROCEDURES:
             fired[node.op_type] += streams.lower_node(model, node)
     model.set_opset_import(DOMAIN, 1)
-    layers = sum(n.domain == DOMAIN for n in model.graph.node)
     fired["reshapes"] += streams.name_streams(model)
-    fired["forks"] += streams.duplicate_forks(model)
-    model.transform(GiveUniqueNodeNames(), make_deepcopy=False)
-    host = staying(model)
-    if not layers:
-        reasons = "; ".join(f"{name}: {why}" for name, why in host.items()) or "the graph is empty"
-        raise DataflowError(
-            "no part of the network became hardware", why=reasons,
-            remedy="quantize weights and activations, and annotate integer inputs with their data type",
-        )  # fmt: skip
-    return LoweringReport(+fired, host)
+    return fired
 
 
 def staying(model: ModelWrapper) -> dict[str, str]:

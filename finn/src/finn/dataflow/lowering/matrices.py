@@ -18,7 +18,6 @@ from finn.dataflow.lowering.expressions import Activation, Flow, Matrix, T, w, x
 from finn.transformation.rewrite import Call, TensorRef, op, require, rule
 
 CHANNELS_LAST = "finn.custom_op.channels_last"
-BIPOLAR = DataType["BIPOLAR"]
 NONE = Activation()
 
 
@@ -107,11 +106,16 @@ def surrounded(stream: Flow, pads: tuple[int, ...], value: int) -> Flow:
     if not any(pads):
         return stream
     require(min(pads) >= 0, f"negative padding {pads}")
-    if stream.dtype == BIPOLAR and value == 0:
-        both = np.array([[0, 0]])  # a bit becomes -1 or 1 in two bits
-        ternary = DataType["TERNARY"]
-        stream = stream.through(lambda shape, dtype: Thresholding(shape, dtype, both, ternary, bias=-1))
+    if not stream.dtype.allowed(float(value)):
+        stream = widened(stream, value)
     return stream.through(lambda shape, dtype: FMPadding(shape, dtype, pads, value))
+
+
+def widened(stream: Flow, value: int) -> Flow:
+    """The same values in a type that holds `value`, too: counts of thresholds at all values of the type."""
+    low, high = int(stream.dtype.min()), int(stream.dtype.max())
+    steps, wide = np.arange(low + 1, high + 1)[None], DataType.spanning(min(low, value), max(high, value))
+    return stream.through(lambda shape, dtype: Thresholding(shape, dtype, steps, wide, bias=low))
 
 
 def sliding(stream: Flow, kernel: tuple[int, ...], f: Call, depthwise: bool) -> Flow:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, helper
 
+from finn.core.datatype import BaseDataType
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow.graph import DOMAIN, RESHAPE, add_layer, is_layer, is_reshape
+from finn.dataflow.graph import DOMAIN, RESHAPE, add_layer, instance, is_layer, is_reshape
 from finn.dataflow.layer import Layer, LayerError
 from finn.dataflow.layers.duplicate_streams import DuplicateStreams
 from finn.dataflow.layers.label_select import LabelSelect
@@ -135,6 +136,39 @@ def _split_group(model: ModelWrapper, node: NodeProto) -> None:
     model.remove_node(node)
     joined = helper.make_node("Concat", sums, list(node.output), f"{node.name}_concat", axis=len(out) - 1)
     model.insert_node(index + 1 + group, joined)
+
+
+def same_types(model: ModelWrapper) -> None:
+    """What a cast or an identity gives has the type of what it takes, in place; but not the index of a table.
+
+    That may have been narrowed to the rows that there are.
+    """
+    for node in model.graph.node:
+        if not node.domain and node.op_type in SAME and model.get_tensor_datatype(node.output[0]).is_integer():
+            kind = model.get_tensor_datatype(node.input[0])
+            if kind.is_integer() and not any(r.op_type == "Gather" for r in model.find_consumers(node.output[0])):
+                model.set_tensor_datatype(node.output[0], kind)
+
+
+def settle_types(model: ModelWrapper, lowered: ModelWrapper) -> bool:
+    """Annotate tensors of `model` with what layers in `lowered` make, where their readers there expect another type.
+
+    Whether there were any. A tensor has the same name in both.
+    """
+    given: dict[str, BaseDataType] = {}
+    wrong: dict[str, BaseDataType] = {}
+    for node in lowered.graph.node:
+        if is_reshape(node):
+            if node.input[0] in given:
+                given[node.output[0]] = given[node.input[0]]
+        elif is_layer(node):
+            i = instance(lowered, node)
+            wanted = zip(i.inputs, i.layer.inputs, strict=True)
+            wrong |= {t: given[t] for t, s in wanted if t in given and given[t] != s.dtype}
+            given |= {t: s.dtype for t, s in zip(i.outputs, i.layer.outputs, strict=True)}
+    for tensor, kind in wrong.items():
+        model.set_tensor_datatype(tensor, kind)
+    return bool(wrong)
 
 
 def name_streams(model: ModelWrapper) -> int:
