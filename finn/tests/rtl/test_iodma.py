@@ -16,7 +16,7 @@ from finn.core.datatype import DataType
 from finn.dataflow.layer import Stream
 from finn.rtl import RtlError, verilator
 from finn.rtl.dma import IODMA, Direction, Register
-from finn.rtl.library import sources_of
+from finn.rtl.library import library, sources_of
 from finn.rtl.lint import lint
 from finn.rtl.verilator import compiler
 
@@ -163,7 +163,7 @@ def test_errors_of_the_memory_are_reported() -> None:
 def test_lint_with_real_parameters(e: IODMA, direction: Direction, tmp_path: Path) -> None:
     values = IODMA(e.stream, direction, e.port_width).parameters().items()
     rendered = ", ".join(f".{name}({value})" for name, value in values)
-    ports = (sources_of("iodma")[0].read_text().split(") (")[1].split(");")[0]).replace("DataWidth", str(e.data_width))
+    ports = (library()["iodma"].read_text().split(") (")[1].split(");")[0]).replace("DataWidth", str(e.data_width))
     ports = ports.replace("StreamWidth", str(e.stream.padded_width)).replace("AddrWidth", "64")
     top = tmp_path / "top.sv"
     top.write_text(f"module top ({ports});\n  iodma #({rendered}) u_dma (.*);\nendmodule\n")

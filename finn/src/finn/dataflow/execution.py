@@ -53,7 +53,7 @@ def _container(graph: GraphProto, name: str, stream: Stream) -> np.dtype[np.gene
     """The integer type that the graph declares for a tensor, as for indices; else a float type that is exact."""
     declared = (v.type.tensor_type.elem_type for v in (*graph.output, *graph.value_info) if v.name == name)
     kind = np.dtype(helper.tensor_dtype_to_np_dtype(next(declared, TensorProto.FLOAT) or TensorProto.FLOAT))
-    if kind.kind in "iu":
+    if kind.kind in "iub":
         return kind
     largest = max(abs(stream.dtype.min()), abs(stream.dtype.max()))
     return np.dtype(np.float32 if largest <= EXACT_FLOAT32 else np.float64)

@@ -5,7 +5,8 @@
 //   FINN_PROBES(P)                    P(index, name of a stream_probe in the model)
 //   FINN_FIFOS(P)                     P(index, name of a streaming_fifo in the model)
 //   FINN_CHECKSUMS(P)                 P(index, name of a checksum in the model)
-//   FINN_CONSTANTS(P)                 P(index, port prefix, 32-bit words per beat) of inputs that get the same beats again
+//   FINN_CONSTANTS(P)                 P(index, port prefix, 32-bit words per beat) of inputs that get the same beats
+//   again
 //                                     and again; indices go on behind those of FINN_INPUTS
 //   FINN_REGISTERS(P)                 P(index, prefix of an AXI4-Lite port)
 //   FINN_INPUT_COUNT (with constants), FINN_OUTPUT_COUNT
@@ -267,20 +268,21 @@ int64_t finn_sim_run(void *handle, FinnStream *inputs, FinnStream *outputs, uint
   return idle >= idle_limit ? -2 : -1;
 }
 
-// Writes, or reads, `count` registers of an AXI4-Lite port: pairs of a byte address and a word. False if one has no answer.
+// Writes, or reads, `count` registers of an AXI4-Lite port: pairs of a byte address and a word. False if one has no
+// answer.
 bool finn_sim_access(void *handle, int number, bool write, uint32_t *accesses, int64_t count) {
   auto *sim = static_cast<Simulation *>(handle);
   FINN_MODEL &top = *sim->model;
   for (int64_t k = 0; k < count; ++k) {
     bool done = false;
     uint32_t *access = accesses + 2 * k;
-#define ACCESS(i, port)                                                                                              \
-  if (number == (i)) {                                                                                               \
-    done = write ? write_register(*sim, access[0], access[1], top.port##_awaddr, top.port##_awvalid,                 \
-                                  top.port##_awready, top.port##_wdata, top.port##_wstrb, top.port##_wvalid,         \
-                                  top.port##_wready, top.port##_bvalid, top.port##_bready)                           \
-                 : read_register(*sim, access[0], access[1], top.port##_araddr, top.port##_arvalid,                  \
-                                 top.port##_arready, top.port##_rdata, top.port##_rvalid, top.port##_rready);        \
+#define ACCESS(i, port)                                                                                       \
+  if (number == (i)) {                                                                                        \
+    done = write ? write_register(*sim, access[0], access[1], top.port##_awaddr, top.port##_awvalid,          \
+                                  top.port##_awready, top.port##_wdata, top.port##_wstrb, top.port##_wvalid,  \
+                                  top.port##_wready, top.port##_bvalid, top.port##_bready)                    \
+                 : read_register(*sim, access[0], access[1], top.port##_araddr, top.port##_arvalid,           \
+                                 top.port##_arready, top.port##_rdata, top.port##_rvalid, top.port##_rready); \
   }
     FINN_REGISTERS(ACCESS)
     (void)access;
@@ -311,7 +313,8 @@ void finn_sim_stats(void *handle, uint32_t *probes, uint32_t *fifos) {
   (void)root;
 }
 
-// The word of each checksum, when its pipeline has run dry: some cycles in which only beats that are offered still go in.
+// The word of each checksum, when its pipeline has run dry: some cycles in which only beats that are offered still go
+// in.
 void finn_sim_checksums(void *handle, uint32_t *words) {
   auto *sim = static_cast<Simulation *>(handle);
   FINN_MODEL &top = *sim->model;

@@ -83,6 +83,8 @@ def _reason(model: ModelWrapper, node: NodeProto) -> str:
     inputs = [i for i in node.input if i and not model.has_initializer(i)]
     kinds = {i: model.get_tensor_datatype(i) for i in inputs}
     floats = [f"{i} is {t.name}" for i, t in kinds.items() if not t.is_integer()]
+    if not node.domain and node.op_type in streams.SHAPES | streams.SAME and not floats:
+        return "at the border of the layers the host gives tensors their shapes"
     if floats:
         return f"{node.op_type} on numbers that are no integers ({', '.join(floats)})"
     declined = [f"{r} declines: {_declined(model, node, r)}" for r in SINGLE if node.op_type in r.pattern.ops]

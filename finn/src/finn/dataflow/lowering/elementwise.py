@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import onnx
 from onnx import TensorProto
 
+from finn.dataflow import arithmetic
 from finn.dataflow.layers.channelwise_op import ChannelwiseOp
 from finn.dataflow.layers.elementwise import Elementwise
 from finn.dataflow.layers.label_select import LabelSelect
@@ -12,19 +14,12 @@ from finn.dataflow.layers.thresholding import Thresholding
 from finn.dataflow.lowering.expressions import Activation, Flow, Matrix, T, c, w, x, y
 from finn.transformation.rewrite import Call, TensorRef, op, require, rule
 
-FUNCTIONS = {
-    "Add": "Add",
-    "Sub": "Sub",
-    "Mul": "Mul",
-    "Max": "Max",
-    "Min": "Min",
-    "Equal": "Equal",
-    "Greater": "Greater",
-    "GreaterOrEqual": "GreaterOrEqual",
-    "Less": "Less",
-    "LessOrEqual": "LessOrEqual",
-}
-"""Operators of ONNX with two operands -> the function of the layer."""
+FUNCTIONS = tuple(
+    name
+    for name in arithmetic.FUNCTIONS
+    if onnx.defs.has(name) and "tensor(float)" in onnx.defs.get_schema(name).inputs[0].types
+)
+"""The functions of streams that are operators of ONNX, by their names, on the floats that integers are kept in."""
 
 
 @rule(op.MultiThreshold(x, T).named("mt"), shapes="x:1,k T:k,1 | x:1,k T:1,3", datatypes={"x": "INT4"})
@@ -68,11 +63,10 @@ def abs_difference_to_elementwise(x: TensorRef, y: TensorRef) -> Call:
 )
 def arithmetic_to_elementwise(x: TensorRef, y: TensorRef, f: Call) -> Call:
     """f(x, y) == Elementwise(x, y)"""
-    return two_streams(FUNCTIONS[f.op], x, y)
+    return two_streams(f.op, x, y)
 
 
 def two_streams(function: str, x: TensorRef, y: TensorRef) -> Call:
-    require(x.name != y.name or function not in ("Sub", "AbsDiff"), "both operands are the same stream")
     return Flow.of(x).through(lambda s, d, t, e: Elementwise(s, t, function, d, e), Flow.of(y)).call
 
 
@@ -105,8 +99,7 @@ def with_constant(x: TensorRef, c: Matrix, f: Call, left: bool) -> Call:
     sizes = (1,) * len(shape) if not shape else x.sizes[-len(shape) :]
     require(all(n in (1, m) for n, m in zip(shape, sizes, strict=True)), f"a constant of shape {shape} adds axes")
     values = c.values.reshape(shape or (1,))
-    function = FUNCTIONS[f.op]
-    return Flow.of(x).through(lambda s, d: ChannelwiseOp(s, function, d, values, c.dtype, int(left))).call
+    return Flow.of(x).through(lambda s, d: ChannelwiseOp(s, f.op, d, values, c.dtype, int(left))).call
 
 
 @rule(
