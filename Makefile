@@ -55,8 +55,12 @@ $(QONNX)/.ready: ci/requirements-qonnx.txt
 differential: $(TOOLS) $(QONNX)/.ready  ## compare finn-base with qonnx 1.0
 	FINN_QONNX_PYTHON="$(abspath $(QONNX))/bin/python" $(BIN)/pytest -q finn-base/tests/differential
 
+bench bench-base: export PYTHONPATH := finn-base/benchmarks
+
 bench: $(READY)  ## measure speed and print the figures
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/folding.py
+	$(BIN)/python benchmarks/large_networks.py
 
 bench-base: $(READY) $(QONNX)/.ready  ## measure finn-base against qonnx 1.0 and the size of the graph
 	$(BIN)/python finn-base/benchmarks/compare.py --qonnx "$(abspath $(QONNX))/bin/python"

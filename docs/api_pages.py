@@ -1,9 +1,9 @@
 # Copyright (c) 2026, The FINN authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pages of the API reference of finn-base, made of the docstrings; conf.py calls this.
+"""Pages of the API reference of finn-base and of the layers of finn, made of the docstrings; conf.py calls this.
 
 The modules are found by walking the packages. A page has what its module defines, and what it lists in `__all__` of
-private modules, each name once.
+private modules, each name once. Layers are found as the compiler finds them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pkgutil
 import textwrap
 import typing
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any, TypeVar
@@ -51,6 +52,7 @@ def write_pages(folder: Path) -> None:
                 _write(folder / f"{name}.rst", lines)
         _write(folder / f"index_{package}.rst", [*_heading(f"{package}: {title}"), *_contents(pages, list(pages))])
     _write(folder / "rules.rst", _rules_page())
+    _write(folder / "layers.rst", _layers_page())
     entries = [*(f"index_{package}" for package in PACKAGES), "rules"]
     _write(
         folder / "index.rst", [*_heading("API of finn-base"), ".. toctree::", "   :maxdepth: 1", "", *indented(entries)]
@@ -255,3 +257,36 @@ def _text(node: ast.expr) -> str:
     if isinstance(node, ast.FormattedValue):
         return f"`{ast.unparse(node.value)}`"
     return str(node.value) if isinstance(node, ast.Constant) else f"`{ast.unparse(node)}`"
+
+
+# ------------------------------------------------------------------------------------------------------------- layers
+
+
+def _layers_page() -> Iterator[str]:
+    """What each layer says of itself, and what a folding configuration can set of it."""
+    from finn.dataflow.layers import LAYERS
+
+    yield from _heading("Layers")
+    yield from (
+        "Every layer of :mod:`finn.dataflow.layers`, as its file declares it. Each value of a folding has to divide what",
+        "stands beside it. What they have in common: :doc:`../hardware`.",
+        "",
+    )
+    for layer in sorted(LAYERS, key=lambda layer: layer.__name__):
+        shown = [field.name for field in fields(layer)]
+        text = as_rst((inspect.getdoc(layer) or "").splitlines(), shown)
+        yield from (*_heading(layer.__name__, "-"), *text, *_settings(layer))
+
+
+def _settings(layer: Any) -> Iterator[str]:
+    """A table of what a folding configuration can set; depths of FIFOs can be set everywhere."""
+    own = [f for f in fields(layer) if f.metadata.get("config") and not f.name.endswith("FIFODepths")]
+    if own:
+        yield from (".. list-table::", "   :header-rows: 1", "", "   * - can be set", "     - to", "     - default")
+    for field in own:
+        choices = field.metadata.get("choices")
+        values = ", ".join(f"``{choice}``" for choice in choices or ())
+        of = field.metadata.get("of")
+        to = f"a divisor of {escaped(of.replace('_', ' '))}" if of else values or "a number"
+        yield from (f"   * - ``{field.name}``", f"     - {to}", f"     - ``{field.default}``")
+    yield ""

@@ -59,13 +59,6 @@ def float_only(build_dir: Any) -> None:
     store(build_dir, model)
 
 
-def unsupported(build_dir: Any) -> None:
-    model = load(build_dir)
-    relu = next(node for node in model.graph.node if node.op_type == "Relu")
-    relu.op_type = "Softmax"
-    store(build_dir, model)
-
-
 def unknown_operator(build_dir: Any) -> None:
     model = load(build_dir)
     relu = next(node for node in model.graph.node if node.op_type == "Relu")
@@ -160,15 +153,6 @@ CASES: list[tuple[Callable[[Any], None], tuple[str, ...]]] = [
     (empty_file, ("model.onnx",)),
     (no_nodes, ("the network is empty", "it has 0 nodes")),
     (float_only, ("nothing is quantized",)),
-    (
-        unsupported,
-        (
-            "step_streamline",
-            "the host would compute between integers: ",
-            "Softmax_0 (Softmax): ",
-            "leave it to the host",
-        ),
-    ),
     (unknown_operator, ("Fancy",)),
     (dynamic, ("the input has the dynamic shape (batch, 8)", "input 'x'", "fixed input shape")),
     (zero_size, ("the input has no elements: its shape is (1, 0)", "input 'x'")),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import operator
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pytest
+from test_ladder import climb, placed
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow.arithmetic import FUNCTIONS, ends
@@ -21,9 +20,6 @@ from finn.dataflow.layers.elementwise import Elementwise
 from finn.dataflow.layers.requant import Requant
 from finn.dataflow.sequences import Sequence, sequence
 from finn.rtl import Simulator, stitch
-
-sys.path.append(str(Path(__file__).parent))
-from test_ladder import climb, placed
 
 BIPOLAR, TERNARY = DataType["BIPOLAR"], DataType["TERNARY"]
 INT3, INT4, INT8, INT12, INT20, UINT2, UINT3, UINT4, UINT5, UINT8 = (

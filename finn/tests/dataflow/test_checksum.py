@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import frames
 
 from finn.core.datatype import DataType
 from finn.dataflow.graph import Instance, make_graph
 from finn.dataflow.layer import Stream, divisors
 from finn.dataflow.layers.checksum import CheckSum, checksum
 from finn.rtl import Simulator, stitch
-
-sys.path.append(str(Path(__file__).parent))
-from strategies import frames
 
 # Lanes of 1, 2 and 0 modulo 3; values below, of and above 23 bits, and of more than two slices; bipolar.
 LAYERS = [

@@ -7,13 +7,12 @@ run tries a few, `make sweep` thousands (FINN_SWEEP examples of GROUP layers eac
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from strategies import LAYERS, frames
 
 from finn.core.onnx_exec import execute_onnx
 from finn.dataflow import timing
@@ -23,9 +22,6 @@ from finn.dataflow.layers import LAYERS as REGISTERED
 from finn.rtl import Simulator, stitch
 from finn.rtl.lint import lint_design
 from finn.rtl.sim import Passage, SimResult
-
-sys.path.append(str(Path(__file__).parent))
-from strategies import LAYERS, frames
 
 FRAMES = 9
 GROUP = 6

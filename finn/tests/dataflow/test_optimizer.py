@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import inf, prod
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from toys import BYTE, Depthwise, Knot, Matrix, Windows
 
 from finn.core.datatype import DataType
 from finn.dataflow.candidates import BY_AREA, KINDS
@@ -29,9 +28,6 @@ from finn.dataflow.layers.width_converter import StreamingDataWidthConverter, me
 from finn.dataflow.layers.width_converter import between as between_streams
 from finn.dataflow.optimizer import FoldingProblem, Limits, Solution
 from finn.dataflow.search import BudgetError, _dearest, cheapest, fastest_within
-
-sys.path.append(str(Path(__file__).parent))
-from toys import BYTE, Depthwise, Knot, Matrix, Windows
 
 AREA_OF = [1, 200, 3200, 200]
 """LUTs that a unit of each kind of resource counts as, see `Resources.area`."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
+from test_folding import network
+from test_optimizer import NO_LIMIT, graphs
 
 from finn.dataflow.folding import apply_config, extract_config, set_folding
 from finn.dataflow.graph import Instance, instances, layers
 from finn.dataflow.optimizer import FoldingProblem
 from finn.dataflow.pareto import pareto, without_depths
 from finn.dataflow.search import cheapest
-
-sys.path.append(str(Path(__file__).parent))
-from test_folding import network
-from test_optimizer import NO_LIMIT, graphs
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

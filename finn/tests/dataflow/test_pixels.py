@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pytest
+from test_ladder import climb
 
 from finn.core.datatype import DataType
 from finn.dataflow.layer import Layer, LayerError
@@ -18,9 +17,6 @@ from finn.dataflow.layers.fm_padding import FMPadding
 from finn.dataflow.layers.fm_padding_pixel import FMPadding_Pixel
 from finn.dataflow.layers.lookup import Lookup
 from finn.dataflow.layers.upsample_nearest_neighbour import UpsampleNearestNeighbour
-
-sys.path.append(str(Path(__file__).parent))
-from test_ladder import climb
 
 BIPOLAR, INT4, INT8, UINT4, UINT8 = (DataType[name] for name in ("BIPOLAR", "INT4", "INT8", "UINT4", "UINT8"))
 TABLE = np.array([5, -6, 7])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pytest
+from strategies import frames
+from test_ladder import climb
 
 from finn.core.datatype import DataType
 from finn.dataflow.graph import Instance, evaluate, make_graph
@@ -19,10 +19,6 @@ from finn.dataflow.layers.global_acc_pool import GlobalAccPool
 from finn.dataflow.layers.pool import Pool
 from finn.dataflow.layers.streaming_max_pool import StreamingMaxPool
 from finn.rtl import Simulator, stitch
-
-sys.path.append(str(Path(__file__).parent))
-from strategies import frames
-from test_ladder import climb
 
 BIPOLAR, TERNARY, INT4, INT8, UINT4, UINT8 = (
     DataType[name] for name in ("BIPOLAR", "TERNARY", "INT4", "INT8", "UINT4", "UINT8")

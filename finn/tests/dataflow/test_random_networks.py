@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import copy
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from integer_networks import HOST, networks
 from onnx import TensorProto, helper
+from strategies.common import integers
 
 from finn.core.datatype import DataType
 from finn.core.modelwrapper import ModelWrapper
@@ -35,10 +35,6 @@ from finn.dataflow.lowering.streams import SHAPES
 from finn.dataflow.optimizer import STREAM_WIDTH_MAX
 from finn.dataflow.partition import Partition, create_dataflow_partition
 from finn.rtl import Simulator, stitch
-
-sys.path.append(str(Path(__file__).parent))
-from integer_networks import HOST, networks
-from strategies.common import integers
 
 SWEEP = int(os.environ.get("FINN_SWEEP", "40"))
 FEW = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -100,7 +96,8 @@ def check_lowering(model: ModelWrapper, seed: int) -> None:
         np.testing.assert_array_equal(found[name], y, name)
     for node in (n for n in model.graph.node if n.name in report.host):
         assert node.op_type in (*HOST, *SHAPES)
-        assert report.host[node.name] == f"there is no hardware layer for {node.op_type}"
+        none, border = f"there is no hardware layer for {node.op_type}", "at the border of the layers"
+        assert report.host[node.name].startswith(border if node.op_type in SHAPES else none)
         if node.op_type in SHAPES:  # between two layers it is no work
             producer, readers = model.find_producer(node.input[0]), model.find_consumers(node.output[0])
             assert producer is None or not is_layer(producer) or not readers or not all(map(is_layer, readers))

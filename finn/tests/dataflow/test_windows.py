@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from strategies import LAYERS, frames
 
 from finn.core.datatype import DataType
 from finn.dataflow import timing
@@ -19,9 +18,6 @@ from finn.dataflow.layers.convolution_input_generator import ConvolutionInputGen
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.rtl import Simulator, stitch
-
-sys.path.append(str(Path(__file__).parent))
-from strategies import LAYERS, frames
 
 INT4, INT2, INT12 = (DataType[name] for name in ("INT4", "INT2", "INT12"))
 FRAMES = 6

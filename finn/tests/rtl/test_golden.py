@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import copy
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import agree, network
 
 from finn.dataflow.analysis import exp_cycles_per_layer, latency_cycles
 from finn.dataflow.fifo import insert_width_converters
 from finn.dataflow.folding import set_folding
 from finn.rtl import Simulator, stitch
-
-sys.path.append(str(Path(__file__).parent))
-from networks import agree, network
 
 NO_LIMIT = 1 << 20
 FEWEST_FRAMES = 64

@@ -7,12 +7,11 @@ in one; all of them also layer by layer, and with random gaps and back-pressure.
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import Network, agree, network
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow import timing
@@ -22,9 +21,6 @@ from finn.dataflow.folding import apply_config, set_folding
 from finn.dataflow.graph import given, instances, layers, make_model
 from finn.dataflow.layers.mvau import MVAU
 from finn.rtl import Simulator, stitch
-
-sys.path.append(str(Path(__file__).parent))
-from networks import Network, agree, network
 
 slow = pytest.mark.slow
 FRAMES = 8

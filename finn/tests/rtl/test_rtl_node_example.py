@@ -74,7 +74,7 @@ def test_one_simulator_serves_the_compiled_model(example: Path, monkeypatch: pyt
 
     def counted(self: Simulator, *args: object, **kwargs: object) -> None:
         build(self, *args, **kwargs)
-        made.append(Path(self._work))
+        made.append(Path(self._folder))
 
     monkeypatch.setattr(Simulator, "__init__", counted)
     model = square_model("rtlsim")
@@ -88,7 +88,7 @@ def test_one_simulator_serves_the_compiled_model(example: Path, monkeypatch: pyt
 
 def test_the_files_of_a_simulator_go_with_its_operator(example: Path) -> None:
     op: CustomOp | None = getCustomOp(square_model("rtlsim").graph.node[1])
-    folder = Path(op.simulator._work)
+    folder = Path(op.simulator._folder)
     assert folder.is_dir()
     del op
     gc.collect()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from strategies import LAYERS
 
 from finn.core.datatype import DataType
 from finn.dataflow import timing
@@ -19,9 +19,6 @@ from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.rtl import stitch
 from finn.synth import formal
 from finn.synth.formal import Method, ProtocolError, prove, prove_design, prove_progress
-
-sys.path.append(str(Path(__file__).parents[1] / "dataflow"))
-from strategies import LAYERS
 
 pytest.importorskip("pyosys")
 

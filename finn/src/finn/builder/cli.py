@@ -146,7 +146,7 @@ def pareto(
     clock: Annotated[float | None, typer.Option(min=0.01, help="Clock period in ns.")] = None,
     points: Annotated[int, typer.Option(min=2, max=1000, help="How many foldings at most.")] = 20,
     plot: Annotated[
-        bool | None, typer.Option(help="Draw pareto.svg. It is drawn if matplotlib is there (finn[plot]).")
+        bool | None, typer.Option(help="Draw pareto.svg. It is drawn if matplotlib is there (finn\\[plot]).")
     ] = None,
 ) -> None:
     """Tell what speed costs: the smallest folding of MODEL for each of many frame rates.
