@@ -268,8 +268,8 @@ def _layers_page() -> Iterator[str]:
 
     yield from _heading("Layers")
     yield from (
-        "Every layer of :mod:`finn.dataflow.layers`, as its file declares it. Each value of a folding has to divide what",
-        "stands beside it. What they have in common: :doc:`../hardware`.",
+        "Every layer of ``finn.dataflow.layers``, as its file declares it, and what a folding configuration can set.",
+        "What they have in common: :doc:`../hardware`.",
         "",
     )
     for layer in sorted(LAYERS, key=lambda layer: layer.__name__):
