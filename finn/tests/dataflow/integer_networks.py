@@ -180,6 +180,13 @@ def positions(x: Tensor, at: dict[str, list[int]], ceil: bool = False) -> list[i
     return counts
 
 
+def alone(at: dict[str, list[int]], axis: int, size: int, count: int) -> bool:
+    """Whether one of `count` windows has nothing of the image, so that it has no largest value."""
+    taps = range(0, at["kernel_shape"][axis] * at["dilations"][axis], at["dilations"][axis])
+    begins = (i * at["strides"][axis] - at["pads"][axis] for i in range(count))
+    return any(not any(0 <= begin + tap < size for tap in taps) for begin in begins)
+
+
 def conv(b: Builder, x: Tensor) -> bool:
     at = window(b, x) if len(x.shape) in (3, 4) else None
     if at is None:
@@ -200,7 +207,10 @@ def max_pool(b: Builder, x: Tensor) -> bool:
     if at is None:
         return False
     ceil = b.coin()
-    y = b.typed((1, *positions(x, at, ceil), x.channels), x.dtype)
+    counts = positions(x, at, ceil)
+    if any(alone(at, k, n, count) for k, (n, count) in enumerate(zip(x.spatial, counts, strict=True))):
+        return False
+    y = b.typed((1, *counts, x.channels), x.dtype)
     b.node("MaxPool", [x], y, domain=CHANNELS_LAST, ceil_mode=int(ceil), **at)
     return True
 

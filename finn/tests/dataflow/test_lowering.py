@@ -16,6 +16,7 @@ from finn.core.onnx_exec import execute_onnx
 from finn.dataflow.graph import DataflowError, instances, layers
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.lowering import FUSED, SINGLE, lower
+from finn.dataflow.lowering.matrices import CHANNELS_LAST
 from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.proof import prove
 from finn.transformation.rewrite import Rule
@@ -138,6 +139,14 @@ def test_argmax(attributes: dict[str, int]) -> None:
     assert lowered(argmax(**attributes)) == {"LabelSelect_0": "LabelSelect"}
 
 
+def gap() -> ModelWrapper:
+    """The elements of a window stand on both sides of an image of one pixel."""
+    window = {"kernel_shape": [1, 2], "dilations": [1, 2], "strides": [1, 1], "pads": [0, 1, 0, 1]}
+    model = network([helper.make_node("MaxPool", ["x"], ["y"], domain=CHANNELS_LAST, **window)], (1, 1, 1, 3))
+    model.set_tensor_shape("y", [1, 1, 1, 3])
+    return model
+
+
 DECLINED: Mapping[str, tuple[ModelWrapper, str]] = {
     "smallest": (topk(largest=0), "it is no layer: the smallest are wanted, or in any order"),
     "unsorted": (topk(sorted=0), "it is no layer: the smallest are wanted, or in any order"),
@@ -183,6 +192,7 @@ DECLINED: Mapping[str, tuple[ModelWrapper, str]] = {
         network([multithreshold("x", out_dtype="BIPOLAR")], T=T[:1, :1].copy()),
         "thresholds_to_layer declines: a bipolar output with scale 1.0 and bias 0.0",
     ),
+    "nothing in a window": (gap(), "maxpool_to_pool declines: a window lies in the padding alone"),
     "unknown": (network([helper.make_node("Sin", ["x"], ["y"])]), "there is no hardware layer for Sin"),
 }
 

@@ -39,15 +39,14 @@ def maxpool_to_pool(x: TensorRef, f: Call) -> Call:
     if kernel == strides and not any(pads) and (prod(dilations) == 1 or prod(kernel) == 1):
         whole = counts == tuple(n // k for n, k in zip(stream.spatial, kernel, strict=True))
         return stream.through(lambda shape, dtype: StreamingMaxPool(shape, dtype, kernel, int(not whole))).call
-    # The last windows may reach beyond the padding (ceil_mode): as far as the result says.
-    reach = [
-        (count - 1) * stride + (size - 1) * dilation + 1 - n - begin
-        for count, stride, size, dilation, n, begin in zip(
-            counts, strides, kernel, dilations, stream.spatial, pads[:axes], strict=True
-        )
+    # Where the elements of each window lie along each axis; with ceil_mode the last ones may be beyond the padding.
+    places = [
+        np.arange(count)[:, None] * stride + np.arange(size) * dilation - begin
+        for count, stride, size, dilation, begin in zip(counts, strides, kernel, dilations, pads[:axes], strict=True)
     ]
-    around = (*pads[:axes], *(max(0, r) for r in reach))
-    require(max(around) < max(kernel) * max(dilations), "a window would lie in the padding alone")
+    inside = [((at >= 0) & (at < n)).any(axis=1).all() for at, n in zip(places, stream.spatial, strict=True)]
+    require(all(inside), "a window lies in the padding alone")
+    around = (*pads[:axes], *(max(0, int(at.max()) + 1 - n) for at, n in zip(places, stream.spatial, strict=True)))
     windows = sliding(surrounded(stream, around, int(x.datatype.min())), kernel, f, depthwise=True)
     return windows.through(lambda shape, dtype: Pool(shape, dtype, prod(kernel), "MaxPool")).call
 
