@@ -228,9 +228,6 @@ def test_empty_graph() -> None:
         lower(network([], output=("x", TensorProto.FLOAT)))
 
 
-CHANNELS_LAST = "finn.custom_op.channels_last"
-
-
 def image(
     nodes: Sequence[NodeProto], shape: Sequence[int], kind: str = "INT4", **constants: np.ndarray
 ) -> ModelWrapper:
