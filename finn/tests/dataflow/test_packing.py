@@ -15,7 +15,7 @@ TYPES = (
     "BIPOLAR",
     "BINARY",
     "TERNARY",
-    *(f"INT{n}" for n in (1, 2, 3, 8, 17, 32)),
+    *(f"INT{n}" for n in (1, 2, 3, 8, 17, 32, 33, 63, 64)),
     *(f"UINT{n}" for n in (2, 5, 8, 24)),
 )
 

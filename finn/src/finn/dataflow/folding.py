@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from math import inf
@@ -162,6 +162,11 @@ def _our_type(name: str) -> str:
     return plain
 
 
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    more = len(names) - most
+    return f"{', '.join(names[:most])} and {more} more" if more > 1 else ", ".join(names)
+
+
 def _our_name(entry: str, present: Mapping[str, Layer]) -> str:
     match = re.fullmatch(r"(.*?)_(\d+)", entry)
     name = f"{_our_type(match.group(1))}_{match.group(2)}" if match else entry
@@ -171,5 +176,5 @@ def _our_name(entry: str, present: Mapping[str, Layer]) -> str:
     raise ConfigError(
         f"there is no layer {entry}",
         where="folding configuration",
-        remedy=f"did you mean {near[0]}?" if near else f"the layers are {', '.join(present)}",
+        remedy=f"did you mean {near[0]}?" if near else f"the layers are {_listed(list(present))}",
     )

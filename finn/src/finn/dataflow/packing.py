@@ -21,9 +21,8 @@ def to_bits(values: IntArray, dtype: BaseDataType) -> Bits:
     if width == 1:
         one = values > 0 if dtype == DataType["BIPOLAR"] else values != 0  # -1 of INT1 is a one
         return one.view(np.uint8)[..., None]
-    codes = values
     bytes_per_value = 1 if width <= 8 else 2 if width <= 16 else 4 if width <= 32 else 8
-    raw = np.ascontiguousarray(codes.astype(f"<i{bytes_per_value}")).view(np.uint8)
+    raw = np.ascontiguousarray(values.astype(f"<i{bytes_per_value}")).view(np.uint8)
     raw = raw.reshape(*values.shape, bytes_per_value)
     return np.unpackbits(raw, axis=-1, count=width, bitorder="little")
 
@@ -38,7 +37,7 @@ def from_bits(bits: Bits, dtype: BaseDataType) -> IntArray:
     if dtype == DataType["BIPOLAR"]:
         return np.asarray(2 * codes - 1)
     if dtype.signed():
-        codes = np.where(codes >> (width - 1) & 1, codes - (1 << width), codes)
+        codes = codes << (64 - width) >> (64 - width)  # the sign into all higher bits
     return np.asarray(codes)
 
 
