@@ -118,7 +118,7 @@ FINNS_NAMES = {
 }
 
 
-def test_folding_with_finns_names(resnet: Directory) -> None:
+def test_folding_with_finns_names(resnet: Directory, capsys: pytest.CaptureFixture[str]) -> None:
     (resnet.path / "folding_config.json").write_text(json.dumps(FINNS_NAMES))
     assert resnet.build(generate_outputs=["estimate_reports"], verify_steps=["folded_hls_cppsim"], target_fps=None) == 0
     cycles = resnet.report("estimate_layer_cycles")
@@ -126,6 +126,9 @@ def test_folding_with_finns_names(resnet: Directory) -> None:
     assert cycles["Elementwise_0"] == 64 * 6 // 2
     assert cycles["Elementwise_1"] == 16 * 12 // 3
     assert cycles["FMPadding_2"] == 10 * 10 * 6 // 3
+    slowest = max(cycles, key=cycles.__getitem__)
+    told = "".join(capsys.readouterr())
+    assert f"folding_config.json does not fold {slowest}, which takes {cycles[slowest]} cycles per frame" in told
 
 
 @pytest.mark.parametrize(

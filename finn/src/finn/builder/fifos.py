@@ -21,7 +21,7 @@ from finn.builder.simulation import STEADY_FRAMES, random_frames
 from finn.core.errors import ConfigError, FinnError
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow import fifo, folding, timing
-from finn.dataflow.analysis import dataflow_performance
+from finn.dataflow.analysis import dataflow_performance, exp_cycles_per_layer
 from finn.dataflow.cost import fabric, has_ultra_ram
 from finn.dataflow.graph import instances, set_layer
 from finn.report.fifos import fifo_sizing
@@ -46,7 +46,13 @@ def configure(model: ModelWrapper, path: Path) -> None:
     A final_hw_config.json serves as it is: what it says about width converters and FIFOs waits until they are inserted.
     """
     entries = folding_config(path).items()
-    _apply(model, {name: v for name, v in entries if not CONVERTER.fullmatch(name) and not FIFO.fullmatch(name)}, path)
+    own = {name: v for name, v in entries if not CONVERTER.fullmatch(name) and not FIFO.fullmatch(name)}
+    folded = _apply(model, own, path)
+    cycles = exp_cycles_per_layer(model)
+    slowest, of_folded = max(cycles, key=cycles.__getitem__), max((cycles[n] for n in folded), default=0)
+    if cycles[slowest] > of_folded > 0:
+        text = "%s does not fold %s, which takes %d cycles per frame; what it folds takes %d at most"
+        log.warning(text, path.name, slowest, cycles[slowest], of_folded)
 
 
 def performance(model: ModelWrapper) -> dict[str, int | float | str]:
@@ -144,10 +150,10 @@ def _record(model: ModelWrapper, depths: Mapping[fifo.Edge, int]) -> None:
             set_layer(model, i.name, replace(i.layer, **{field: tuple(new)}))
 
 
-def _apply(model: ModelWrapper, config: Mapping[str, Any], path: Path) -> None:
+def _apply(model: ModelWrapper, config: Mapping[str, Any], path: Path) -> set[str]:
     """`apply_config`, with the file in the error."""
     try:
-        folding.apply_config(model, config)
+        return folding.apply_config(model, config)
     except FinnError as error:
         where = ", ".join(filter(None, (str(path), error.where)))
         raise ConfigError(error.what, where=where, why=error.why, remedy=error.remedy) from error

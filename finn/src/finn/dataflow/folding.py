@@ -110,26 +110,33 @@ def _write(model: ModelWrapper, found: Solution) -> None:
         set_layer(model, name, layer)
 
 
-def apply_config(model: ModelWrapper, config: Mapping[str, Mapping[str, Any]]) -> None:
+def apply_config(model: ModelWrapper, config: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """Set foldings and options from a dictionary {node name: {attribute: value}}, in place.
 
     "Defaults" gives {attribute: [value, [layer types or "all"]]}. FINN's names (MVAU_hls_0, MatrixVectorActivation_0)
     mean MVAU_0. Entries for nodes that do not exist, unknown attributes and illegal values raise ConfigError; then the
-    model is as it was.
+    model is as it was. Returns the layers that were given a folding factor.
     """
     present = layers(model)
     chosen = dict(present)
+    folded = set()
+
+    def change(name: str, values: Mapping[str, Any]) -> None:
+        chosen[name] = _configured(name, chosen[name], values)
+        if values.keys() & chosen[name].foldings().keys():
+            folded.add(name)
+
     for attribute, entry in config.get("Defaults", {}).items():
         value, kinds = _default(attribute, entry)
-        for name, layer in chosen.items():
+        for name, layer in present.items():
             if ("all" in kinds or type(layer).__name__ in map(_our_type, kinds)) and attribute in layer.config():
-                chosen[name] = _configured(name, layer, {attribute: value})
+                change(name, {attribute: value})
     for given, values in config.items():
         if given != "Defaults":
-            name = _our_name(given, present)
-            chosen[name] = _configured(name, chosen[name], values)
+            change(_our_name(given, present), values)
     for name, layer in chosen.items():
         set_layer(model, name, layer)
+    return folded
 
 
 def extract_config(model: ModelWrapper) -> dict[str, dict[str, Any]]:
