@@ -156,8 +156,9 @@ def test_bad_folding(
     assert told in capsys.readouterr().err
 
 
-def test_several_accelerators(encoder: Directory) -> None:
+def test_several_accelerators(encoder: Directory, capsys: pytest.CaptureFixture[str]) -> None:
     assert encoder.build() == 0
+    assert "the host computes between 3 accelerators; cycles," in "".join(capsys.readouterr())
     parts = encoder.path / "output" / "intermediate_models" / "supported_op_partitions"
     assert len(list(parts.iterdir())) == 3
     notes = [note["what"] for note in encoder.report("explanation")["notes"]]

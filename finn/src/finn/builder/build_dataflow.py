@@ -117,6 +117,7 @@ class _Build:
         for line in (*self.cfg.notices(), *tools.unavailable(self.cfg).values()):
             log.warning("%s", line)
         tools.check(self.cfg, [step.canonical for step in chosen])
+        fifos.check(self.cfg)
         if self.cfg.folding_config_file is not None:
             admission.folding_config(Path(self.cfg.folding_config_file))
         if self.cfg.target_fps == "max":

@@ -79,6 +79,9 @@ def step_create_dataflow_partition(model: ModelWrapper, cfg: DataflowBuildConfig
         split = partition.create_dataflow_partition(model, "supported_op_partitions/partition_0.onnx")
     except DataflowError as error:
         raise streamlining.cannot_cut(error, model, cfg) from error
+    if len(split.accelerators) > 1:
+        text = "the host computes between %d accelerators; cycles, frames/s and latency are those of the layers alone"
+        log.warning(text, len(split.accelerators))
     synthesis.check(split.dataflow, cfg)
     streamlining.keep_ends(model, split.parent)
     sim.save_host(split, cfg)
@@ -123,9 +126,10 @@ def _fold_for_budget(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
 
 
 def step_apply_folding_config(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Set what folding_config_file says about the layers."""
+    """Set what folding_config_file says about the layers; no memory may be of what the part does not have."""
     if cfg.folding_config_file is not None:
         fifos.configure(model, Path(cfg.folding_config_file))
+    synthesis.require_memories(model, cfg)
     if VerificationStepType.FOLDED_HLS_CPPSIM in cfg._resolve_verification_steps():
         log.warning("folded_hls_cppsim: there are no HLS layers; the layers' integer semantics are verified instead")
         verify(VerificationStepType.FOLDED_HLS_CPPSIM, sim.by_layers(model, cfg), sim.host(cfg), cfg)

@@ -40,6 +40,18 @@ DEEPEST = 32768
 """The deepest FIFO under split_large_fifos, as in FINN."""
 
 
+def check(cfg: DataflowBuildConfig) -> None:
+    """Raise `ConfigError` if large FIFOs are to be of UltraRAM, and the part is known to have none."""
+    name = cfg.part()
+    if cfg.large_fifo_mem_style is LargeFIFOMemStyle.URAM and not has_ultra_ram(name):
+        raise ConfigError(
+            "large FIFOs of UltraRAM",
+            where="large_fifo_mem_style",
+            why=f"the part {name} has no UltraRAM",
+            remedy="use auto, block or distributed, or a part with UltraRAM",
+        )
+
+
 def configure(model: ModelWrapper, path: Path) -> None:
     """Apply the folding configuration in `path` to the layers of the network.
 

@@ -9,6 +9,8 @@ from finn.builder import products
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
 from finn.builder.errors import BuildError
 from finn.core.modelwrapper import ModelWrapper
+from finn.dataflow.cost import has_ultra_ram
+from finn.dataflow.graph import layers
 from finn.rtl.stitch import Design, stitch
 from finn.synth import Board, Family, OocResult, Part, board, part
 from finn.synth import out_of_context as run
@@ -26,6 +28,7 @@ def out_of_context(model: ModelWrapper, cfg: DataflowBuildConfig) -> OocResult:
 
     With a bitstream to be made, it is placed for the board, once: the cache serves the second step that asks.
     """
+    require_memories(model, cfg)
     design = stitch(model)
     target, bitfile = _target(cfg)
     _require_shell(design, target if isinstance(target, Part) else target.part)
@@ -45,6 +48,21 @@ def check(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
         target, _ = _target(cfg)
         ports = len(model.graph.input), len(model.graph.output)
         _require_streams(*ports, target if isinstance(target, Part) else target.part)
+
+
+def require_memories(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
+    """Raise `BuildError` if layers are to have memories of UltraRAM, and the part is known to have none."""
+    name = cfg.part()
+    if has_ultra_ram(name):
+        return
+    ultra = [layer for layer, given in layers(model).items() if given.config().get("ram_style") == "ultra"]
+    if ultra:
+        raise BuildError(
+            f"ram_style='ultra' of {', '.join(ultra)}",
+            where=f"part {name}",
+            why="this part has no UltraRAM",
+            remedy="use ram_style 'auto', 'block' or 'distributed', or a part with UltraRAM",
+        )
 
 
 def _require_shell(design: Design, target: Part) -> None:

@@ -42,9 +42,16 @@ def in_ultra(width: int, depth: int) -> Resources:
     return Resources(URAM=number, URAM_efficiency=width * depth / (number * ULTRA_WIDTH * ULTRA_DEPTH))
 
 
+_WITH_ULTRA = re.compile(
+    r"xczu(3t|4|5|7|11|15|17|19)(cg|eg|ev)|xczu\d+dr|xck26|xcu\d|xcku(3|5|11|13|15|19)p|xcvu\d+p|xcv([cmpeh]|80)"
+)
+"""Parts with UltraRAM: Zynq UltraScale+ (AMD DS891), RFSoC (DS889), Kria K26 (DS987), Alveo, Kintex and Virtex
+UltraScale+ (DS890), Versal (DS950)."""
+
+
 def has_ultra_ram(part: str | None) -> bool:
-    """Zynq UltraScale+ EV and RFSoC, Kria, Alveo, Virtex UltraScale+ and Versal (AMD DS890); or nothing is said."""
-    return part is None or re.match(r"xczu\d+(ev|dr)|xck|xcu\d|xcvu|xcv[cmpeh]", part.lower()) is not None
+    """Whether a part has it; yes if nothing is said."""
+    return part is None or _WITH_ULTRA.match(part.lower()) is not None
 
 
 @dataclass(frozen=True)
