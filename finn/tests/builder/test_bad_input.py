@@ -146,6 +146,15 @@ def folding_is_missing(build_dir: Any) -> None:
     build_dir.write(folding_config_file="nowhere.json")
 
 
+def ultra_without_ultra_ram(build_dir: Any) -> None:
+    folding(build_dir, {"Defaults": {}, "MVAU_0": {"ram_style": "ultra", "runtime_writeable_weights": 1}})
+    build_dir.write(board="Pynq-Z1", generate_outputs=["estimate_reports", "out_of_context_synth"])
+
+
+def ultra_fifos_without_ultra_ram(build_dir: Any) -> None:
+    build_dir.write(fpga_part="xczu3eg-sbva484-1-e", large_fifo_mem_style="ultra")
+
+
 CASES: list[tuple[Callable[[Any], None], tuple[str, ...]]] = [
     (missing_model, ("model.onnx is missing", "put model.onnx there")),
     (truncated, ("model.onnx",)),
@@ -169,6 +178,19 @@ CASES: list[tuple[Callable[[Any], None], tuple[str, ...]]] = [
     (folding_of_no_node, ("step_apply_folding_config", "folding_config.json", "MVAU_7")),
     (folding_is_no_json, ("folding_config.json", "not a JSON file")),
     (folding_is_missing, ("nowhere.json", "the folding configuration is missing")),
+    (
+        ultra_without_ultra_ram,
+        (
+            "step_apply_folding_config",
+            "ram_style='ultra' of MVAU_0",
+            "part xc7z020clg400-1",
+            "use ram_style 'auto', 'block' or 'distributed', or a part with UltraRAM",
+        ),
+    ),
+    (
+        ultra_fifos_without_ultra_ram,
+        ("large_fifo_mem_style", "the part xczu3eg-sbva484-1-e has no UltraRAM", "use auto, block or distributed"),
+    ),
 ]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finn.builder import fifos
+from finn.builder import fifos, synthesis
 from finn.builder.build_dataflow_config import DataflowBuildConfig
+from finn.builder.errors import BuildError
 from finn.core.datatype import DataType
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow import timing
@@ -111,6 +112,19 @@ def test_depths_that_deadlock_are_refused(model: ModelWrapper, tmp_path: Path) -
 def test_memory_of_large_fifos(model: ModelWrapper, tmp_path: Path, part: str | None, asked: str, style: str) -> None:
     fifos.insert(model, config(tmp_path, large_fifo_mem_style=asked, fpga_part=part))
     assert [s for _, s in inserted(model)] == [style]
+
+
+def test_no_synthesis_of_ultra_ram_that_the_part_has_not(model: ModelWrapper, tmp_path: Path) -> None:
+    """However the FIFO came into the design: this one was inserted for another part, and the build was resumed."""
+    fifos.insert(model, config(tmp_path, large_fifo_mem_style="ultra", fpga_part="xczu7ev-ffvc1156-2-e"))
+    with pytest.raises(BuildError) as error:
+        synthesis.out_of_context(model, config(tmp_path, fpga_part="LFE5U-85F-6BG381C"))
+    assert str(error.value) == (
+        "part LFE5U-85F-6BG381C: ram_style='ultra' of StreamingFIFO_0 (this part has no UltraRAM). "
+        "Remedy: use ram_style 'auto', 'block' or 'distributed', or a part with UltraRAM"
+    )
+    synthesis.require_memories(model, config(tmp_path, fpga_part="xczu7ev-ffvc1156-2-e"))
+    synthesis.require_memories(model, config(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from finn.core.datatype import DataType
-from finn.dataflow.cost import bram18, fabric
+from finn.dataflow.cost import bram18, fabric, has_ultra_ram
 from finn.dataflow.layer import Layer, Resources
 from finn.dataflow.layers import LAYERS as REGISTERED
 from finn.dataflow.layers.fifo import StreamingFIFO
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.thresholding import Thresholding
+from finn.synth.boards import DATA
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 from calibrate_costs import PARTS, STORED, synthesized
@@ -64,6 +65,14 @@ def test_without_a_part_ultrascale_is_meant() -> None:
 
 def test_other_fabric_of_ecp5() -> None:
     assert fabric("lfe5u-25f-6bg381c") == fabric(PARTS["ECP5"]) != fabric("xc7z020clg400-1") == fabric(None)
+
+
+def test_parts_with_ultra_ram() -> None:
+    """What AMD's tables say of listed parts, and a part with and one without it of families with both."""
+    devices = json.loads((DATA / "parts.json").read_text())["devices"]
+    assert {name: has_ultra_ram(name) for name in devices} == {name: d["URAM"] > 0 for name, d in devices.items()}
+    assert all(map(has_ultra_ram, ("xczu5eg-sfvc784-1-e", "xcku5p-ffvb676-2-e", "xcvu9p-flga2104-2-i", None)))
+    assert not any(map(has_ultra_ram, ("xczu6eg-ffvc900-1-e", "xcku115-flva1517-2-e", "xcvu095-ffva2104-2-e", "xck24")))
 
 
 @pytest.mark.parametrize("part", PART_NAMES)
