@@ -146,7 +146,17 @@ def test_what_two_accelerators_share_goes_through_the_host() -> None:
     assert (len(first.input), len(first.output)) == (1, 3)
     assert (len(second.input), len(second.output)) == (3, 1)
     assert {n.op_type for n in cut.parent.graph.node} == {"StreamingDataflowPartition", "Sin", "Floor", "Identity"}
-    same(model, cut, np.random.default_rng(0).integers(-100, 100, (4, 6)).astype(np.float32))
+    x = np.random.default_rng(0).integers(-100, 100, (4, 6)).astype(np.float32)
+    same(model, cut, x)
+
+
+def test_one_stream_is_wanted() -> None:
+    nodes = [node("MatMul", "q", "w", to="b"), node("MatMul", "r", "w", to="e"), node("Add", "b", "e", to="y")]
+    cut = split(network(nodes, inputs=("q", "r")))
+    x = np.zeros((2, 6), np.float32)
+    with pytest.raises(DataflowError, match="2 inputs of the first accelerator: q, ") as error:
+        cut.to_hardware(x, x)
+    assert error.value.remedy == "use Partition.run, which passes all"
 
 
 def test_several_inputs_and_a_branch_past_the_accelerator() -> None:

@@ -10,6 +10,7 @@ import pytest
 from test_ladder import climb
 
 from finn.core.datatype import DataType
+from finn.dataflow.graph import make_model
 from finn.dataflow.layer import Layer, LayerError
 from finn.dataflow.layers.crop import Crop
 from finn.dataflow.layers.down_sampler import DownSampler
@@ -17,6 +18,7 @@ from finn.dataflow.layers.fm_padding import FMPadding
 from finn.dataflow.layers.fm_padding_pixel import FMPadding_Pixel
 from finn.dataflow.layers.lookup import Lookup
 from finn.dataflow.layers.upsample_nearest_neighbour import UpsampleNearestNeighbour
+from finn.rtl import Simulator, stitch
 
 BIPOLAR, INT4, INT8, UINT4, UINT8 = (DataType[name] for name in ("BIPOLAR", "INT4", "INT8", "UINT4", "UINT8"))
 TABLE = np.array([5, -6, 7])
@@ -232,3 +234,14 @@ def test_costs(part: str | None) -> None:
     assert (single.resources(part).BRAM_18K, four.resources(part).BRAM_18K) == (1, 4)
     upsample = UpsampleNearestNeighbour((1, 16, 16, 64), INT4, (32, 32), SIMD=16)
     assert {r.BRAM_18K for r in upsample.alternatives(part)} == {0, 2}
+
+
+def test_pixels_behind_the_last_result_are_taken() -> None:
+    """The last rows of an image are cropped; a run ends when they have come in, too."""
+    layer = Crop((1, 6, 3, 2), INT4, (0, 0, 4, 0), SIMD=2)
+    design = stitch(make_model([("crop", layer)]))
+    x = np.random.default_rng(0).integers(-8, 8, (2, 6, 3, 2))
+    with Simulator(design) as simulator:
+        found = simulator.run(x)
+    assert found.input.last[1] > found.output.last[1]
+    assert found.cycles == found.input.last[1] + 1

@@ -68,13 +68,14 @@ class Partition:
 
     def to_hardware(self, *inputs: Array) -> IntArray:
         """Samples (N, …) of the network's inputs -> frames (N, …) of the first accelerator's only input, as int64."""
-        (name,) = self.accelerators[0].input
+        name = _only(self.accelerators[0].input, "inputs of the first accelerator")
         return _run_host(self.hosts[0], self._samples(inputs), [name])[name].astype(np.int64)
 
     def from_hardware(self, outputs: Array) -> Array:
         """Frames (N, …) of the last accelerator's only output -> samples (N, …) of the network's only output."""
-        (name,), (target,) = self.accelerators[-1].output, self.parent.graph.output
-        return _run_host(self.hosts[-1], {name: outputs}, [target.name])[target.name]
+        name = _only(self.accelerators[-1].output, "outputs of the last accelerator")
+        target = _only([t.name for t in self.parent.graph.output], "outputs of the network")
+        return _run_host(self.hosts[-1], {name: outputs}, [target])[target]
 
     def run(self, inputs: Array | Sequence[Array], accelerator: Accelerator) -> Array:
         """The network's first output for samples (N, …) of its input or inputs, with `accelerator` on the integers."""
@@ -100,6 +101,12 @@ class Partition:
                     remedy=f"give an array (N, {str(shape[1:])[1:]}",
                 )  # fmt: skip
         return dict(zip(names, inputs, strict=True))
+
+
+def _only(names: Sequence[str], what: str) -> str:
+    if len(names) != 1:
+        raise DataflowError(f"{len(names)} {what}: {', '.join(names)}", remedy="use Partition.run, which passes all")
+    return names[0]
 
 
 def _run_host(model: ModelWrapper | None, values: Mapping[str, Array], wanted: list[str]) -> dict[str, Array]:

@@ -183,7 +183,7 @@ void finn_sim_free(void *handle) {
   delete sim;
 }
 
-// Sends and receives until every output has its beats. gap, pause: probability * 2^32 that an input is not valid, an
+// Sends and receives until every port has its beats. gap, pause: probability * 2^32 that an input is not valid, an
 // output not ready, in a cycle. Returns the cycles run; -1 after `max_cycles`; -2 if no port moved for `idle_limit`
 // cycles.
 int64_t finn_sim_run(void *handle, FinnStream *inputs, FinnStream *outputs, uint32_t gap, uint32_t pause, uint64_t seed,
@@ -194,9 +194,12 @@ int64_t finn_sim_run(void *handle, FinnStream *inputs, FinnStream *outputs, uint
   Side in[FINN_INPUT_COUNT];
   Side out[FINN_OUTPUT_COUNT];
   int64_t missing = 0;
-#define COUNT_INPUT(i, port, count) in[i].beats = inputs[i].beats;
+#define COUNT_INPUT(i, port, count) \
+  in[i].beats = inputs[i].beats;    \
+  missing += inputs[i].beats;
   FINN_INPUTS(COUNT_INPUT)
-  FINN_CONSTANTS(COUNT_INPUT)
+#define COUNT_CONSTANT(i, port, count) in[i].beats = inputs[i].beats;
+  FINN_CONSTANTS(COUNT_CONSTANT)
 #define COUNT_OUTPUT(i, port, count) \
   out[i].beats = outputs[i].beats;   \
   missing += outputs[i].beats;
@@ -218,6 +221,7 @@ int64_t finn_sim_run(void *handle, FinnStream *inputs, FinnStream *outputs, uint
       if (side.valid && top.port##_tready) {                                 \
         inputs[i].cycles[side.done++] = cycle;                               \
         side.valid = side.loaded = false;                                    \
+        --missing;                                                           \
         idle = 0;                                                            \
       }                                                                      \
     } else {                                                                 \

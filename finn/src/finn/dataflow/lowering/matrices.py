@@ -106,13 +106,13 @@ def surrounded(stream: Flow, pads: tuple[int, ...], value: int) -> Flow:
     if not any(pads):
         return stream
     require(min(pads) >= 0, f"negative padding {pads}")
-    if not stream.dtype.allowed(float(value)):
-        stream = widened(stream, value)
-    return stream.through(lambda shape, dtype: FMPadding(shape, dtype, pads, value))
+    return holding(stream, value).through(lambda shape, dtype: FMPadding(shape, dtype, pads, value))
 
 
-def widened(stream: Flow, value: int) -> Flow:
+def holding(stream: Flow, value: int) -> Flow:
     """The same values in a type that holds `value`, too: counts of thresholds at all values of the type."""
+    if stream.dtype.allowed(float(value)):
+        return stream
     low, high = int(stream.dtype.min()), int(stream.dtype.max())
     steps, wide = np.arange(low + 1, high + 1)[None], DataType.spanning(min(low, value), max(high, value))
     return stream.through(lambda shape, dtype: Thresholding(shape, dtype, steps, wide, bias=low))

@@ -14,14 +14,14 @@ from finn.dataflow.layers.crop import Crop
 from finn.dataflow.layers.down_sampler import DownSampler
 from finn.dataflow.layers.fm_padding_pixel import FMPadding_Pixel
 from finn.dataflow.layers.upsample_nearest_neighbour import UpsampleNearestNeighbour
-from finn.dataflow.lowering.expressions import Constants, Flow, Matrix, c, x
-from finn.dataflow.lowering.matrices import surrounded
+from finn.dataflow.lowering.expressions import Constants, Flow, Matrix, x
+from finn.dataflow.lowering.matrices import holding, surrounded
 from finn.transformation.rewrite import Call, Const, TensorRef, maybe, op, require, rule
 
 first, last = Constants("first"), Constants("last")
 pads, value = Constants("pads"), Constants("value")
-ends, axes, steps = Constants("ends"), Constants("axes"), Constants("steps")
-scales = Const("scales")
+axes, steps = Constants("axes"), Constants("steps")
+begins, ends, scales = Const("begins"), Const("ends"), Const("scales")
 
 
 @rule(
@@ -68,23 +68,24 @@ def spread_to_fmpadding_pixel(x: TensorRef, first: Matrix, pads: Matrix, value: 
     strides = tuple(int(s) + 1 for s in spread)
     result = [n, *(size * stride for size, stride in zip(sizes, strides, strict=True)), channels]
     require(last.values.reshape(-1).tolist() == result, "the image is not put together again")
-    return Flow.of(x).through(lambda shape, dtype: FMPadding_Pixel(shape, dtype, strides, tail=1)).call
+    stream = holding(Flow.of(x), 0)
+    return stream.through(lambda shape, dtype: FMPadding_Pixel(shape, dtype, strides, tail=1)).call
 
 
 @rule(
-    op.Slice(x, c, ends, axes, maybe(steps)),
+    op.Slice(x, begins, ends, axes, maybe(steps)),
     shapes="x:1,6,5,k | x:1,6,5,k",
     values=[
-        {"c": [1, 0], "ends": [5, 4], "axes": [1, 2]},
-        {"c": [1], "ends": [100], "axes": [1], "steps": [2]},
+        {"begins": [1, 0], "ends": [5, 4], "axes": [1, 2]},
+        {"begins": [-5], "ends": [2**63 - 1], "axes": [1], "steps": [2]},
     ],
     datatypes={"x": "INT4"},
 )
-def slice_to_crop(x: TensorRef, c: Matrix, ends: Matrix, axes: Matrix, steps: Matrix | None) -> Call:
-    """x[a:b:s] == DownSampler(Crop(x))"""
+def slice_to_crop(x: TensorRef, begins: Any, ends: Any, axes: Matrix, steps: Matrix | None) -> Call:
+    """x[a:b:s] == DownSampler(Crop(x)); the ends may be the largest integers there are"""
     strides, crops = [1] * (x.rank - 2), [0] * (2 * (x.rank - 2))
     stride = [1] * axes.values.size if steps is None else steps.values.reshape(-1).tolist()
-    sides = (axes.values.reshape(-1), c.values.reshape(-1), ends.values.reshape(-1), stride)
+    sides = (axes.values.reshape(-1), begins.reshape(-1), ends.reshape(-1), stride)
     for axis, begin, end, step in zip(*sides, strict=True):
         k = int(axis) % x.rank - 1
         size = x.sizes[k + 1]
