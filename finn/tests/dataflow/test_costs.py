@@ -55,7 +55,7 @@ def test_median_error(kind: type[Layer], family: str) -> None:
         for name, layer in LAYERS.items()
         if type(layer) is kind
     ]
-    assert median(errors) <= (0.15 if (kind.__name__, family) == ("StreamingMaxPool", "ECP5") else 0.1)
+    assert median(errors) <= 0.1
 
 
 def test_without_a_part_ultrascale_is_meant() -> None:

@@ -92,7 +92,8 @@ class Fabric:
     xnor_constant, product_constant : the same if one operand is constant (random bits).
     adder : of an adder with two or three operands. threshold : of a comparison with a threshold.
     rank : of comparisons that put values in order. merge : of such comparisons with the best so far, in these units.
-    larger : of the larger of two values. select : of a list, per word that a place may come from.
+    larger : of the larger of two values. both : more than that where one of them is chosen from two words and has more
+    than two bits: mapping for speed compares with both words. select : of a list, per word that a place may come from.
     accumulate : of a sum that starts at 0. choose : per word from which a data bit is chosen.
     delay : of a register chain; a LUT of AMD becomes a shift register, ECP5 has flip-flops only.
     level : per bit of a fill level. raster : LUTs that control the pixels of an image.
@@ -118,6 +119,7 @@ class Fabric:
     rank: float
     merge: float
     larger: float
+    both: float
     select: float
     accumulate: float
     choose: float
@@ -181,6 +183,7 @@ LUT6 = Fabric(
     rank=1.3,
     merge=1.8,
     larger=1.8,
+    both=0.0,
     select=0.33,
     accumulate=0.5,
     choose=0.5,
@@ -210,6 +213,7 @@ LUT4 = Fabric(
     rank=2.2,
     merge=1.05,
     larger=2.4,
+    both=2.1,
     select=1.95,
     accumulate=1.0,
     choose=0.66,

@@ -168,7 +168,9 @@ class TilePool(Layer):
             return used
         memory = fab.ram(width, words, self._style)
         once, per_bit = fab.collision if memory.BRAM_18K else (0, 0)
-        forward = fab.choose * (1 if self.reduction.sums else 3) + per_bit
+        forward = per_bit + fab.choose * (1 if self.reduction.sums else 2)
+        if not (self.reduction.sums or memory.BRAM_18K) and self.reduction.partial.bitwidth() > 2:
+            forward += fab.both
         return memory + used + Resources(LUT=round(forward * width) + once + 4 * (words - 1).bit_length())
 
     @property
