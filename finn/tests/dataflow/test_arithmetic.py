@@ -333,7 +333,7 @@ def test_costs_know_multipliers_and_memories() -> None:
     assert product.resources().DSP == 4
     assert Elementwise((1, 64), (1, 64), "Mul", BIPOLAR, INT8, PE=4).resources().DSP == 0
     wide = ChannelwiseOp((1, 4096), "Mul", INT20, np.arange(4096), DataType["UINT12"], PE=1)
-    assert wide.resources().BRAM_18K == 4  # of 1024 x 18
+    assert wide.resources().BRAM_18K == 3  # of 2048 x 9: two words side by side
     assert wide.with_config(ram_style="distributed").resources().BRAM_18K == 0
     assert wide.op_and_param_counts() == {"param_mul_12b": 4096, "op_mul_12bx20b": 4096}
     assert requant(multipliers=np.array([1000]), PE=4).resources().DSP == 4

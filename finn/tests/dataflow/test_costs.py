@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from finn.core.datatype import DataType
-from finn.dataflow.cost import bram18, fabric, has_ultra_ram
+from finn.dataflow.cost import Blocks, fabric, has_ultra_ram
 from finn.dataflow.layer import Layer, Resources
 from finn.dataflow.layers import LAYERS as REGISTERED
 from finn.dataflow.layers.fifo import StreamingFIFO
@@ -117,7 +117,7 @@ def test_alternatives_are_block_and_distributed_weights() -> None:
     assert automatic == layer.with_config(ram_style="distributed").resources()
     assert block == layer.with_config(ram_style="block").resources()
     # 64 words of 128 bits: four blocks of 512 x 36 bits.
-    assert block.BRAM_18K == bram18(128, 64) == 4
+    assert block.BRAM_18K == Blocks.of(128, 64).number == 4
     assert block.BRAM_efficiency == 128 * 64 / (4 * 18432)
     assert automatic.LUT - block.LUT == 128  # one LUT6 holds 64 x 1 bits
 

@@ -7,29 +7,39 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 
 from finn.dataflow.layer import Resources
 
 BRAM18_BITS = 18 * 1024
 
-# RAMB18E2 as a read-only memory: (largest width, depth at that width), AMD UG573 table 1-3. The block RAM of ECP5 has
-# the same shapes (Lattice FPGA-TN-02204).
-_BRAM18_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024))
+_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+"""(width, depth) of a block of 18 Kbit; two that are joined have twice the depth. AMD UG573 table 1-3, and the same in
+ECP5 (Lattice FPGA-TN-02204)."""
+BLOCK_SCORE, MUX_SCORE = 128, 0.5
+"""What a block of 18 Kbit, and each further choice of a data bit, cost Yosys' memory_libmap."""
 
 
-def bram18(width: int, depth: int) -> int:
-    """RAMB18 blocks for `depth` words of `width` bits (the ladder of FINN-R, Blott et al. 2018, arXiv:1809.04570)."""
-    for shape_width, shape_depth in _BRAM18_SHAPES:
-        if width <= shape_width or (shape_width == 18 and depth > 512):
-            return ceil(depth / shape_depth) * ceil(width / shape_width)
-    return ceil(depth / 512) * ceil(width / 36)
+@dataclass(frozen=True)
+class Blocks:
+    """A memory in block RAM: `rows` of words stand side by side in `number` blocks of 18 Kbit, and one is chosen."""
 
+    number: int
+    rows: int
+    score: float
 
-def in_blocks(width: int, depth: int) -> Resources:
-    """`depth` words of `width` bits in block RAM."""
-    number = bram18(width, depth)
-    return Resources(BRAM_18K=number, BRAM_efficiency=width * depth / (number * BRAM18_BITS))
+    @classmethod
+    @lru_cache(maxsize=1 << 16)
+    def of(cls, width: int, depth: int, joined: bool = True) -> Blocks:
+        """For `depth` words of `width` bits the cheapest, as in memory_libmap. joined : blocks come in pairs, too."""
+        found = []
+        for bits, words in _SHAPES:
+            for pair in (1, 2) if joined else (1,):
+                rows = ceil(depth / (words * pair))
+                number = pair * ceil(rows * width / bits)
+                found.append(cls(number, rows, BLOCK_SCORE * number + MUX_SCORE * (rows - 1) * width))
+        return min(found, key=lambda blocks: blocks.score)
 
 
 ULTRA_WIDTH, ULTRA_DEPTH = 72, 4096
@@ -59,7 +69,7 @@ class RamCell:
     """A distributed RAM with a write and a read port: `words` x `bits` in `luts` LUTs.
 
     mux : LUTs per data bit for each further cell in depth.
-    score : of a cell to Yosys' memory_libmap, which gives a block RAM 128. scaled: bits that are not used do not count.
+    score : of a cell to Yosys' memory_libmap (BLOCK_SCORE). scaled: bits that are not used do not count.
     """
 
     words: int
@@ -76,7 +86,7 @@ class RamCell:
     def worse_than_blocks(self, width: int, depth: int) -> bool:
         rows = ceil(depth / self.words)
         columns = width / self.bits if self.scaled else ceil(width / self.bits)
-        return rows * columns * self.score + (rows - 1) * width / 2 > 128 * bram18(width, depth)
+        return rows * columns * self.score + (rows - 1) * width * MUX_SCORE > Blocks.of(width, depth).score
 
 
 @dataclass(frozen=True)
@@ -87,10 +97,12 @@ class Fabric:
     rom_block_bits : a constant memory of more bits per block RAM than this goes into block RAM.
     rams : distributed RAM, for few words and for many.
     queue : per bit of a queue's depth: pointers, occupancy and flags.
+    block_mux : per data bit and further row of a memory in block RAM. joined : blocks come in pairs, too.
     collision : (LUTs, and LUTs per data bit) of a queue in block RAM, for a read and a write of the same word.
     xnor, product : per position of a population count of equal bits, or of products of bits.
     xnor_constant, product_constant : the same if one operand is constant (random bits).
-    adder : of an adder with two or three operands. threshold : of a comparison with a threshold.
+    adder : of an adder with two or three operands. total : of the sums over bit planes, and of accumulators.
+    threshold : of a comparison with a threshold.
     rank : of comparisons that put values in order. merge : of such comparisons with the best so far, in these units.
     larger : of the larger of two values. both : more than that where one of them is chosen from two words and has more
     than two bits: mapping for speed compares with both words. select : of a list, per word that a place may come from.
@@ -109,12 +121,15 @@ class Fabric:
     rom_block_bits: int
     rams: tuple[RamCell, RamCell]
     queue: float
+    block_mux: float
+    joined: bool
     collision: tuple[int, int]
     xnor: float
     product: float
     xnor_constant: float
     product_constant: float
     adder: float
+    total: float
     threshold: float
     rank: float
     merge: float
@@ -133,6 +148,13 @@ class Fabric:
     least_product: int
     prunes: bool
 
+    def in_blocks(self, width: int, depth: int) -> Resources:
+        """`depth` words of `width` bits in block RAM."""
+        used = Blocks.of(width, depth, self.joined)
+        efficiency = width * depth / (used.number * BRAM18_BITS)
+        lut = round(self.block_mux * width * (used.rows - 1))
+        return Resources(LUT=lut, BRAM_18K=used.number, BRAM_efficiency=efficiency)
+
     def rom(self, width: int, depth: int, style: str = "auto", lanes: int = 1) -> Resources:
         """`lanes` constant memories with random contents and one address.
 
@@ -140,8 +162,9 @@ class Fabric:
         """
         if depth == 1:
             return Resources()
-        if style == "block" or (style == "auto" and width * depth > self.rom_block_bits * bram18(width, depth)):
-            return replace(in_blocks(width, depth), BRAM_18K=lanes * bram18(width, depth))
+        blocks = self.in_blocks(width, depth)
+        if style == "block" or (style == "auto" and width * depth > self.rom_block_bits * blocks.BRAM_18K):
+            return replace(blocks, LUT=lanes * blocks.LUT, BRAM_18K=lanes * blocks.BRAM_18K)
         rows = ceil(depth / self.rom_words)
         return Resources(LUT=min(lanes * width, 2 ** min(depth - 1, 16)) * (rows + (rows - 1) // 4))
 
@@ -149,7 +172,7 @@ class Fabric:
         """A memory with a write and a read port."""
         cell = self.rams[depth > self.rams[0].words]
         if style == "block" or (style == "auto" and cell.worse_than_blocks(width, depth)):
-            return in_blocks(width, depth)
+            return self.in_blocks(width, depth)
         return cell.resources(width, depth)
 
     def fifo(self, width: int, depth: int, style: str) -> Resources:
@@ -173,12 +196,15 @@ LUT6 = Fabric(
     rom_block_bits=8192,
     rams=(RamCell(32, 14, 8, 1 / 3, 16, True), RamCell(64, 7, 8, 1 / 3, 16, True)),  # RAM32M16, RAM64M8
     queue=5.7,
+    block_mux=0.63,
+    joined=True,
     collision=(0, 0),
-    xnor=1.7,
-    product=1.93,
+    xnor=1.6,
+    product=1.8,
     xnor_constant=1.2,
     product_constant=0.65,
-    adder=0.22,
+    adder=0.3,
+    total=0.5,
     threshold=0.83,
     rank=1.3,
     merge=1.8,
@@ -203,12 +229,15 @@ LUT4 = Fabric(
     rom_block_bits=2048,
     rams=(RamCell(16, 4, 6, 1, 4), RamCell(16, 4, 6, 1, 4)),  # TRELLIS_DPR16X4
     queue=9.3,
+    block_mux=1.2,
+    joined=False,
     collision=(30, 1),
-    xnor=3.4,
-    product=3.9,
-    xnor_constant=2.7,
+    xnor=3.3,
+    product=3.5,
+    xnor_constant=3.3,
     product_constant=1.1,
-    adder=0.27,
+    adder=0.45,
+    total=0.65,
     threshold=0.93,
     rank=2.2,
     merge=1.05,
@@ -227,6 +256,29 @@ LUT4 = Fabric(
     least_product=4,
     prunes=False,
 )
+
+
+@lru_cache(maxsize=1 << 12)
+def plane_adders(planes: tuple[int, int], signed: tuple[bool, bool], count: int, total: int) -> int:
+    """Bits of the adders that sum up the products of bit planes in dot_product.sv, three operands per adder.
+
+    planes, signed : of inputs and of weights. count : bits of a population count. total : bits of the result.
+    The product of planes a and b has zeros below bit a + b, and above its count, unless it is negative.
+    """
+    operands = []  # (lowest bit, first bit above) of each
+    for a in range(planes[0]):
+        for b in range(planes[1]):
+            negative = (signed[0] and a == planes[0] - 1) != (signed[1] and b == planes[1] - 1)
+            operands.append((a + b, total if negative else min(total, a + b + count)))
+    bits = 0
+    while len(operands) > 1:
+        groups = [operands[i : i + 3] for i in range(0, len(operands), 3)]
+        operands = []
+        for group in groups:
+            low, high = min(g[0] for g in group), max(g[1] for g in group) + len(group) - 1
+            operands.append((low, min(total, high)))
+            bits += (len(group) - 1) * (operands[-1][1] - low)
+    return bits
 
 
 def fabric(part: str | None) -> Fabric:

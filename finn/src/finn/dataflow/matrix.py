@@ -10,7 +10,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
-from finn.dataflow.cost import Fabric, fabric, has_ultra_ram, in_blocks, in_ultra
+from finn.dataflow.cost import Fabric, fabric, has_ultra_ram, in_ultra, plane_adders
 from finn.dataflow.layer import (
     ConstantInput,
     IntArray,
@@ -215,7 +215,7 @@ class MatrixUnit(Layer):
         if not self.runtime_writeable_weights:
             return fab.rom(width, depth, self.ram_style)
         if self.ram_style == "ultra":
-            memory = in_ultra(width, depth) if has_ultra_ram(part) else in_blocks(width, depth)
+            memory = in_ultra(width, depth) if has_ultra_ram(part) else fab.in_blocks(width, depth)
         else:
             memory = fab.ram(width, depth, self.ram_style)
         return memory + access_resources(fab, width, self._address_bits)
@@ -234,9 +234,11 @@ class MatrixUnit(Layer):
         shared = self.weight_dtype == BIPOLAR and not self._xnor
         counts = of_inputs * (self.PE + self._input_rows()) if shared else pairs * self.PE
         chunks, bits = ceil(self.SIMD / self._chunk), self.SIMD.bit_length()
-        sums = pairs if self._input_folds > 1 else pairs - 1
-        adders = pairs * (chunks - 1) * bits + sums * self.accumulator.bitwidth()
-        return round(position * counts * self.SIMD + fab.adder * self.PE * adders)
+        within, total = pairs * (chunks - 1) * bits, self.accumulator.bitwidth()
+        signed = (self.input_dtype.signed() and not self._xnor, self.weight_dtype.signed() and not self._xnor)
+        across = plane_adders((of_inputs, of_weights), signed, bits, total)
+        across += total if self._input_folds > 1 else 0
+        return round(position * counts * (self.SIMD - 0.5) + self.PE * (fab.adder * within + fab.total * across))
 
     def alternatives(self, part: str | None = None) -> list[Resources]:
         """This one, then its weights in block RAM and in LUTs, as far as that makes a difference."""
