@@ -127,7 +127,7 @@ def show(found: Sweep) -> None:
     table = Table()
     for name in ("cycles/frame", "frames/s", *kinds, "converters"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("limited by")
+    table.add_column("limited by", overflow="fold")  # a name that is cut off cannot be looked up
     for p in found.points:
         numbers = (str(p.cycles), f"{found.fps(p):.0f}", *(_share(found, p, kind) for kind in kinds))
         style = "red" if found.fits(p) is False else ""
