@@ -80,6 +80,14 @@ def test_residual_network_as_simulated_hardware(resnet: Directory, capsys: pytes
     assert "measured by RTL simulation" in shown
 
 
+@pytest.mark.slow
+def test_fifos_of_a_residual_network_by_simulation(resnet: Directory) -> None:
+    """Without FIFOs it stops, which the simulation finds out."""
+    options = {"auto_fifo_strategy": "largefifo_rtlsim", "generate_outputs": ["stitched_ip"]}
+    assert resnet.build(**options, verify_steps=["stitched_ip_rtlsim"]) == 0
+    assert resnet.report("fifo_sizing")["interval_cycles"] <= 5000
+
+
 def test_final_configuration_builds_the_same_design(resnet: Directory) -> None:
     """With the FIFOs that it names, and with FIFOs found again."""
     assert resnet.build(generate_outputs=["stitched_ip"], verify_steps=[]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -172,6 +173,25 @@ def residual(depth: int | None = None, channels: int = 4, side: int = 8) -> Mode
     if depth is not None:
         insert_fifos(model, {next(e for e in edges(model) if (e.producer, e.consumer) == ("copy", "both")): depth})
     return model
+
+
+def scheduled(trial: ModelWrapper) -> Measurement:
+    """As a simulation measures it, by the schedules."""
+    try:
+        found = timing.of_graph(trial, 24)
+    except DataflowError:
+        return Measurement(inf, {})
+    return Measurement(found.interval, found.high_water)
+
+
+def test_a_design_that_stops_without_fifos_gets_them() -> None:
+    model = residual()
+    sizing = measured_fifos(model, scheduled)
+    assert sizing.unchanged
+    assert sizing.interval == max(layer.cycles for layer in layers(model).values())
+    assert ("copy", "both") in {(e.producer, e.consumer) for e in sizing.depths}
+    with pytest.raises(DataflowError, match="deadlock with FIFOs of two frames"):
+        measured_fifos(model, lambda trial: Measurement(inf, {}))
 
 
 def test_a_chain_needs_no_fifo() -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from math import ceil
+from math import ceil, isinf
 from typing import NamedTuple
 
 from finn.core.modelwrapper import ModelWrapper
@@ -303,7 +303,7 @@ class _Search:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a simulation says: cycles from frame to frame, and the most beats that each FIFO held, by its name."""
+    """What a simulation says: cycles from frame to frame (infinite if they stop), and the most beats of each FIFO."""
 
     interval: float
     high_water: Mapping[str, int]
@@ -315,9 +315,15 @@ def measured_fifos(model: ModelWrapper, measure: Callable[[ModelWrapper], Measur
     First every stream gets a FIFO that holds two frames, and `measure` tells the throughput and the most that each one
     held. Then the design without FIFOs is measured: if it is as fast, none is needed. If not, the high-water marks are
     the depths, and a last run proves them; if it is slower after all, they are doubled until it is not.
+    Raises DataflowError if the layers deadlock even with two frames in each FIFO.
     """
     generous = {edge: max(SMALLEST, 2 * out.beats) for edge, (out, _) in edges(model).items()}
     first, names = _with_fifos(model, generous, measure)
+    if isinf(first.interval):
+        raise DataflowError(
+            "the simulated layers deadlock with FIFOs of two frames between them",
+            remedy="use auto_fifo_strategy schedule, which names those that wait for each other",
+        )
     bare = measure(model)
     if bare.interval <= first.interval:
         return FifoSizing({}, first.interval, bare.interval)
