@@ -220,6 +220,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "layer MVAU_0: MVAU: ram_style='bram' (it is not one of the choices). "
         "Remedy: use one of 'auto', 'block', 'distributed', 'ultra'",
     ),
+    "wider results": (
+        {"MVAU_0": {"runtime_writeable_weights": 1}},
+        "layer MVAU_0: results of INT10 instead of INT9 (Thresholding_0 is made for INT9). "
+        "Remedy: leave runtime_writeable_weights of this layer 0; layers with thresholds can have it",
+    ),
     "unknown layer": (
         {"MVAU_7": {"PE": 1}},
         "folding configuration: there is no layer MVAU_7. Remedy: did you mean MVAU_0?",
@@ -240,6 +245,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         'Remedy: write "PE": [2, ["all"]]',
     ),
 }  # fmt: skip
+
+
+def test_last_layer_may_have_wider_results() -> None:
+    """Weights that can be written may be others; what the host gets is then wider."""
+    model = make_model([("MVAU_0", mvau(24, 12))])
+    apply_config(model, {"MVAU_0": {"runtime_writeable_weights": 1}})
+    assert layers(model)["MVAU_0"].outputs[0].dtype == DataType["INT10"]
 
 
 @pytest.mark.parametrize("name", REFUSED)

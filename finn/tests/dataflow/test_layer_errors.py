@@ -61,10 +61,6 @@ ERRORS: dict[str, tuple[Callable[[], Layer], str]] = {
         "MVAU: runtime_writeable_weights=1 with mem_mode='external' (there is no memory that could be written). "
         "Remedy: use mem_mode='internal_decoupled'",
     ),
-    "accumulator of any weights": (
-        lambda: mvau(runtime_writeable_weights=1, weights=0 * W, output_dtype=INT4),
-        "MVAU: output type INT4 is narrower than the accumulator INT9. Remedy: use the accumulator's type",
-    ),
     "windows": (
         lambda: VVAU((1, 9), INT4, W, INT2, DataType["INT8"]),
         "VVAU: input (1, 9) and weights (8, 6) (the last axis of the input has one element for each weight)",

@@ -11,7 +11,7 @@ from typing import Any
 
 from finn.core.errors import ConfigError
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow.graph import instances, layers, set_layer
+from finn.dataflow.graph import Instance, instances, layers, set_layer
 from finn.dataflow.layer import Layer, LayerError, Resources
 from finn.dataflow.layers import LAYERS
 from finn.dataflow.optimizer import MVAU_WWIDTH_MAX, STREAM_WIDTH_MAX, FoldingProblem, Limits, Solution
@@ -134,9 +134,23 @@ def apply_config(model: ModelWrapper, config: Mapping[str, Mapping[str, Any]]) -
     for given, values in config.items():
         if given != "Defaults":
             change(_our_name(given, present), values)
+    for i in instances(model):
+        _check_type(model, i, chosen[i.name])
     for name, layer in chosen.items():
         set_layer(model, name, layer)
     return folded
+
+
+def _check_type(model: ModelWrapper, i: Instance, chosen: Layer) -> None:
+    """Weights that can be written may need a wider result; what reads it was made for the present one."""
+    for tensor, old, new in zip(i.outputs, i.layer.outputs, chosen.outputs, strict=True):
+        readers = [n.name for n in model.find_consumers(tensor)]
+        if old.dtype != new.dtype and readers:
+            raise ConfigError(
+                f"results of {new.dtype.name} instead of {old.dtype.name}", where=f"layer {i.name}",
+                why=f"{', '.join(readers)} is made for {old.dtype.name}",
+                remedy="leave runtime_writeable_weights of this layer 0; layers with thresholds can have it",
+            )  # fmt: skip
 
 
 def extract_config(model: ModelWrapper) -> dict[str, dict[str, Any]]:

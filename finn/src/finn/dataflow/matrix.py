@@ -44,8 +44,8 @@ class MatrixUnit(Layer):
     of `ram_style`, or in the logic if all are used in each cycle. "external": they are a second input stream, all tiles
     again for each vector, one beat of PE * SIMD weights per tile, SIMD weights of PE 0 in the least significant bits.
     runtime_writeable_weights : of "internal_decoupled" only: the memory, one line per tile in that order, can be
-    written and read on AXI4-Lite (FINN's images). The accumulator is wide enough for all weights of the type. ram_style
-    "ultra" needs it, as UltraRAM has no initial contents: the weights have to be written before the first frame.
+    written and read on AXI4-Lite (FINN's images). The accumulator, and a result without activation,
+    is wide enough for all weights of the type. ram_style "ultra" needs it, as UltraRAM has no initial contents: the weights have to be written before the first frame.
     resType is FINN's attribute; products are made of LUTs.
     """
 
@@ -71,8 +71,8 @@ class MatrixUnit(Layer):
         if not self._weights_fit:
             raise LayerError(f"{name}: weights outside {self.weight_dtype.name}", remedy="annotate their true type")
         self._check_memory(name)
-        if self.thresholds is None and not _holds(self.output_dtype, self.accumulator):
-            given, needed = self.output_dtype.name, self.accumulator.name
+        if self.thresholds is None and not _holds(self.output_dtype, self._accumulator):
+            given, needed = self.output_dtype.name, self._accumulator.name
             raise LayerError(
                 f"{name}: output type {given} is narrower than the accumulator {needed}",
                 remedy="use the accumulator's type",
