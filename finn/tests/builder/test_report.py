@@ -135,7 +135,8 @@ USED = {"LUT": 100, "FF": 50, "DSP": 1, "BRAM_18K": 3, "BRAM_36K": 1, "URAM": 0,
 
 
 def ooc(fmax_mhz: float | None) -> Any:
-    synthesis = SimpleNamespace(resources=USED, part=SimpleNamespace(name="part"))
+    instances = {"(top)": {"LUT": 1}, "MVAU_0": {"LUT": 7}}
+    synthesis = SimpleNamespace(resources=USED, part=SimpleNamespace(name="part"), per_instance=instances)
     pnr = None if fmax_mhz is None else SimpleNamespace(fmax_mhz=fmax_mhz)
     return SimpleNamespace(synthesis=synthesis, pnr=pnr, no_timing="no open place and route")
 
@@ -150,8 +151,10 @@ def test_ooc_synth_and_timing() -> None:
 
 
 def test_post_synth_resources() -> None:
-    found = post_synth_resources(USED, {"(top)": {"LUT": 1}, "MVAU_0": {"LUT": 7}})
-    assert found["(top)"] == {"LUT": 100, "SRL": 2, "FF": 50, "BRAM_36K": 1, "BRAM_18K": 3, "URAM": 0, "DSP": 1}
+    found = post_synth_resources(ooc(125.0))
+    used = {"LUT": 100, "SRL": 2, "FF": 50, "BRAM_36K": 1, "BRAM_18K": 3, "URAM": 0, "DSP": 1}
+    assert found["(top)"] == used | {"fmax_mhz": 125.0}
+    assert post_synth_resources(ooc(None))["(top)"] == used | {"fmax_mhz": None}
     assert found["MVAU_0"] == {"LUT": 7, "SRL": 0, "FF": 0, "BRAM_36K": 0, "BRAM_18K": 0, "URAM": 0, "DSP": 0}
 
 
@@ -172,6 +175,8 @@ def test_summary(layers: dict[str, Layer]) -> None:
         "1,562,500 frames/s at 100 MHz, latency 2.26 us (estimated); limited by MVAU_hls_0 (64 cycles/frame); "
     )
     assert estimated.endswith("(estimated); fmax not determined")
+    routed = {"post_synth_resources": post_synth_resources(ooc(125.0))}
+    assert summary.headline(layers, FINN_EXAMPLE, CLK_NS, None, routed).endswith("(synthesized); fmax 125.0 MHz")
     measured = {
         "rtlsim_performance": {"stable_throughput[images/s]": 1.5e6, "latency_cycles": 300},
         "ooc_synth_and_timing": ooc_synth_and_timing(ooc(125.0), CLK_NS, 64),

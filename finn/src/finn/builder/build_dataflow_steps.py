@@ -198,6 +198,10 @@ def step_create_stitched_ip(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mo
         with products.directory(cfg.path("stitched_ip")) as place:
             design.write(place)
             sim.write_testbench(design, model, place)
+        empty = [i.name for i in design.instances if i.layer.first_writes]
+        if empty:
+            text = "stitched_ip: the testbench does not write the weights that %s need before the first frame"
+            log.warning(text, ", ".join(empty))
     if VerificationStepType.STITCHED_IP_RTLSIM in cfg._resolve_verification_steps():
         verify(VerificationStepType.STITCHED_IP_RTLSIM, sim.stitched(model, cfg), sim.host(cfg), cfg)
     return model
@@ -229,10 +233,7 @@ def step_synthesize_bitfile(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mo
         result = synthesis.out_of_context(model, cfg)
         if not cfg.asks_for(DataflowOutputType.OOC_SYNTH):
             synthesis.tell_timing(result)
-        used = result.synthesis
-        products.write_json(
-            _report(cfg, "post_synth_resources"), post_synth_resources(used.resources, used.per_instance)
-        )
+        products.write_json(_report(cfg, "post_synth_resources"), post_synth_resources(result))
         synthesis.publish_bitfile(result, cfg)
     return model
 

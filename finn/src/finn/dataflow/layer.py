@@ -7,7 +7,7 @@ its meaning on NumPy integers and the SystemVerilog module that implements it. T
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -343,6 +343,11 @@ class Layer(ABC):
     @property
     def constant_inputs(self) -> tuple[ConstantInput, ...]:
         """What the module reads on streams behind those of `inputs`, and no other layer sends."""
+        return ()
+
+    @property
+    def first_writes(self) -> Sequence[tuple[int, int]]:
+        """(byte address, word) of the registers that have to be written before the first frame."""
         return ()
 
     @abstractmethod

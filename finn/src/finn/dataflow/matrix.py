@@ -44,8 +44,9 @@ class MatrixUnit(Layer):
     of `ram_style`, or in the logic if all are used in each cycle. "external": they are a second input stream, all tiles
     again for each vector, one beat of PE * SIMD weights per tile, SIMD weights of PE 0 in the least significant bits.
     runtime_writeable_weights : of "internal_decoupled" only: the memory, one line per tile in that order, can be
-    written and read on AXI4-Lite (FINN's images). The accumulator, and a result without activation,
-    is wide enough for all weights of the type. ram_style "ultra" needs it, as UltraRAM has no initial contents: the weights have to be written before the first frame.
+    written and read on AXI4-Lite (FINN's images). The accumulator, and a result without activation, is wide enough for
+    all weights of the type. ram_style "ultra" needs it, as UltraRAM has no initial contents: the weights have to be
+    written before the first frame.
     resType is FINN's attribute; products are made of LUTs.
     """
 
@@ -361,6 +362,12 @@ class MatrixUnit(Layer):
         """One word per tile; planes of SIMD bits per PE (see matrix_unit.sv)."""
         planes = np.moveaxis(to_bits(self._tiled(self.weights), self.weight_dtype), -1, -2)  # (nf, sf, pe, bit, simd)
         return hex_words(planes.reshape(self.PE if self._constant else self._tiles, -1))
+
+    @property
+    def first_writes(self) -> Image:
+        """The weights, of a memory that has no contents at first."""
+        ultra = self.runtime_writeable_weights and self.ram_style == "ultra"
+        return self.register_image(self.weights) if ultra else []
 
     def register_image(self, weights: IntArray) -> Image:
         """Writes that give the layer these weights, of the shape and type of `weights`."""

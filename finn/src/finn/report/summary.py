@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from finn.dataflow.layer import Layer, Resources
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from finn.dataflow.layer import Layer
 
 COLUMNS = ("layer", "folding", "cycles", "LUT", "BRAM_18K", "DSP")
 
@@ -51,7 +52,8 @@ def headline(
     of those that this build made.
     """
     parts = [*_speed(estimate, clk_ns, reports.get("rtlsim_performance")), _resources(layers, part, reports)]
-    parts.append(_fmax(reports.get("ooc_synth_and_timing")))
+    whole = reports.get("post_synth_resources", {}).get("(top)", {})
+    parts.append(_fmax(reports.get("ooc_synth_and_timing", whole if whole.get("fmax_mhz") else None)))
     if "accuracy" in reports:
         accuracy = reports["accuracy"]
         parts.append(f"accuracy {accuracy['accuracy']:.2%} on {accuracy['samples']} samples")
@@ -84,15 +86,16 @@ def _resources(layers: Mapping[str, Layer], part: str | None, reports: Mapping[s
     for name in ("post_synth_resources", "ooc_synth_and_timing"):
         if name in reports:
             used = reports[name].get("(top)", reports[name])
-            figures = (used["LUT"], used["BRAM_18K"] + 2 * used["BRAM_36K"], used["DSP"])
+            figures = (used["LUT"], used["BRAM_18K"] + 2 * used["BRAM_36K"], used["DSP"], used["URAM"])
             how = "synthesized"
             break
     else:
-        total = [layer.resources(part) for layer in layers.values()]
-        figures = (sum(r.LUT for r in total), sum(r.BRAM_18K for r in total), sum(r.DSP for r in total))
+        total = sum((layer.resources(part) for layer in layers.values()), Resources())
+        figures = (total.LUT, total.BRAM_18K, total.DSP, total.URAM)
         how = "estimated"
-    lut, bram, dsp = figures
-    return f"{lut:.0f} LUT, {bram:.0f} BRAM_18K, {dsp:.0f} DSP ({how})"
+    lut, bram, dsp, uram = figures
+    ultra = f", {uram:.0f} URAM" if uram else ""
+    return f"{lut:.0f} LUT, {bram:.0f} BRAM_18K, {dsp:.0f} DSP{ultra} ({how})"
 
 
 def _fmax(timing: Mapping[str, Any] | None) -> str:

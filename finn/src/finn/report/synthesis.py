@@ -32,13 +32,12 @@ def ooc_synth_and_timing(result: OocResult, clk_ns: float, cycles: int) -> dict[
     }
 
 
-def post_synth_resources(
-    total: Mapping[str, int], per_instance: Mapping[str, Mapping[str, int]]
-) -> dict[str, dict[str, int]]:
-    """post_synth_resources.json: the whole design as "(top)", then each layer."""
-    layers = {name: _by_kind(used) for name, used in per_instance.items() if name != "(top)"}
-    return {"(top)": _by_kind(total), **layers}
+def post_synth_resources(result: OocResult) -> dict[str, dict[str, object]]:
+    """post_synth_resources.json: the whole design as "(top)", with its fmax_mhz, then each layer."""
+    used, fmax = result.synthesis, None if result.pnr is None else result.pnr.fmax_mhz
+    layers = {name: _by_kind(kinds) for name, kinds in used.per_instance.items() if name != "(top)"}
+    return {"(top)": {**_by_kind(used.resources), "fmax_mhz": fmax}, **layers}
 
 
-def _by_kind(used: Mapping[str, int]) -> dict[str, int]:
+def _by_kind(used: Mapping[str, int]) -> dict[str, object]:
     return {kind: used.get(kind, 0) for kind in ("LUT", "SRL", "FF", "BRAM_36K", "BRAM_18K", "URAM", "DSP")}

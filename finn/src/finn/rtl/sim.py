@@ -152,7 +152,8 @@ class Simulator:
         """Send frames, one array (N, *shape[1:] or *shape) per input port, and collect all results.
 
         input_gaps, back_pressure : probability that an input is not valid, an output not ready, in a cycle.
-        registers : per node, writes (byte address, word) to its registers after reset, before the first frame.
+        registers : per node, writes (byte address, word) to its registers after reset, before the first frame; by
+        default its layer's `first_writes`.
         read : per node, byte addresses of its registers to read after the last frame.
         Raises RtlError for arrays that do not fit or after max_cycles, DeadlockError if nothing moves any more.
         """
@@ -167,7 +168,8 @@ class Simulator:
         slowdown = (1 - input_gaps) * (1 - back_pressure)
         idle = int((2 * self._busy + 1000) / slowdown)
         limit = max_cycles if max_cycles is not None else 1 << 60
-        accesses = self._accesses({node: list(pairs) for node, pairs in (registers or {}).items()})
+        first = {i.name: writes for i in self.design.instances if (writes := i.layer.first_writes)}
+        accesses = self._accesses({**first, **(registers or {})})
         reads = self._accesses({node: [(a, 0) for a in addresses] for node, addresses in (read or {}).items()})
         handle = self._new(trace_file)
         try:
