@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import onnx
 from onnx import TensorProto
 
+from finn.core.datatype import DataType
 from finn.dataflow import arithmetic
+from finn.dataflow.arithmetic import MOST_SHIFT
 from finn.dataflow.layers.channelwise_op import ChannelwiseOp
 from finn.dataflow.layers.elementwise import Elementwise
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.layers.lookup import Lookup
+from finn.dataflow.layers.requant import Requant
 from finn.dataflow.layers.thresholding import Thresholding
 from finn.dataflow.lowering.expressions import Activation, Flow, Matrix, T, c, w, x, y
-from finn.transformation.rewrite import Call, TensorRef, op, require, rule
+from finn.transformation.rewrite import Call, Const, TensorRef, op, require, rule
+
+factors, terms, low, high = Const("factors"), Const("terms"), Const("low"), Const("high")
 
 FUNCTIONS = tuple(
     name
@@ -57,6 +65,59 @@ def abs_difference_to_elementwise(x: TensorRef, y: TensorRef) -> Call:
 
 
 @rule(
+    op.Abs(op.Sub(x, c)),
+    shapes="x:1,2,k c:k | x:1,2,3,k c:1",
+    datatypes={"x": "INT4"},
+)
+def abs_difference_to_channelwise(x: TensorRef, c: Matrix) -> Call:
+    """abs(x - c) == ChannelwiseOp(x, c, AbsDiff)"""
+    return with_constant(x, c, "AbsDiff", left=False)
+
+
+@rule(
+    op.Abs(op.Sub(c, x)),
+    shapes="x:1,2,k c:k | x:1,2,3,k c:1",
+    datatypes={"x": "INT4"},
+)
+def abs_difference_of_constant_to_channelwise(x: TensorRef, c: Matrix) -> Call:
+    """abs(c - x) == ChannelwiseOp(x, c, AbsDiff)"""
+    return with_constant(x, c, "AbsDiff", left=False)
+
+
+@rule(
+    op.Clip(op.Floor(op.Add(op.Mul(x, factors), terms)), low, high),
+    shapes="x:1,2,k | x:1,2,3,k | x:1,4",
+    values=[
+        {"factors": np.array([0.75]), "terms": np.array([0.5]), "low": -4.0, "high": 3.0},
+        {"factors": np.array([0.0625]), "terms": np.array([-1.5]), "low": 0.0, "high": 7.0},
+        {"factors": np.array([-3.0]), "terms": np.array([1.0]), "low": -7.0, "high": 7.0},
+    ],
+    datatypes={"x": "INT6"},
+)
+def scaled_floor_to_requant(x: TensorRef, factors: Any, terms: Any, low: Any, high: Any) -> Call:
+    """clip(floor(x factors + terms), low, high) == Requant(x): with factors and terms that are multiples of 2^-shift"""
+    least, most = int(low.reshape(-1)[0]), int(high.reshape(-1)[0])
+    dtype = DataType.spanning(least, most)
+    narrow = int(dtype.signed() and least == dtype.min() + 1)
+    require(least == dtype.min() + narrow and most == dtype.max(), f"{least} to {most} are not the ends of a type")
+    both = [per_channel(values, x) for values in (factors, terms)]
+    shift = next(
+        (s for s in range(MOST_SHIFT) if all(np.array_equal(v * 2.0**s, np.rint(v * 2.0**s)) for v in both)), -1
+    )
+    require(shift >= 0, f"a factor or a term is no multiple of 2^-{MOST_SHIFT - 1}")
+    # The layer rounds: it adds a half before it drops `shift` bits.
+    m, b = (np.rint(v * 2.0**shift).astype(np.int64) for v in both)
+    b = b - (1 << shift - 1 if shift else 0)
+    return Flow.of(x).through(lambda s, d: Requant(s, d, m, shift, b, dtype, narrow)).call
+
+
+def per_channel(values: np.ndarray, x: TensorRef) -> np.ndarray:
+    """A constant that varies along the channels at most, (1,) or (C,)."""
+    require(values.size == 1 or values.shape[-1:] == (values.size,) == x.sizes[-1:], "a constant varies over pixels")
+    return values.reshape(-1).astype(np.float64)
+
+
+@rule(
     op.any_of(*FUNCTIONS)(x, y).named("f"),
     shapes="x:1,2,k y:1,2,k | x:1,2,3,k y:1,1,1,k | x:1,2,3,1 y:1,2,3,k",
     datatypes={"x": "INT4", "y": "UINT3"},
@@ -77,7 +138,7 @@ def two_streams(function: str, x: TensorRef, y: TensorRef) -> Call:
 )
 def arithmetic_to_channelwise(x: TensorRef, c: Matrix, f: Call) -> Call:
     """f(x, c) == ChannelwiseOp(x, c)"""
-    return with_constant(x, c, f, left=False)
+    return with_constant(x, c, f.op, left=False)
 
 
 @rule(
@@ -87,10 +148,10 @@ def arithmetic_to_channelwise(x: TensorRef, c: Matrix, f: Call) -> Call:
 )
 def arithmetic_of_constant_to_channelwise(x: TensorRef, c: Matrix, f: Call) -> Call:
     """f(c, x) == ChannelwiseOp(x, c, left=1)"""
-    return with_constant(x, c, f, left=True)
+    return with_constant(x, c, f.op, left=True)
 
 
-def with_constant(x: TensorRef, c: Matrix, f: Call, left: bool) -> Call:
+def with_constant(x: TensorRef, c: Matrix, function: str, left: bool) -> Call:
     shape = c.values.shape
     require(len(shape) <= x.rank, f"a constant of {len(shape)} axes adds axes")
     while shape and shape[0] == 1 and len(shape) > 1:  # the batch, and axes along which it does not vary
@@ -99,7 +160,7 @@ def with_constant(x: TensorRef, c: Matrix, f: Call, left: bool) -> Call:
     sizes = (1,) * len(shape) if not shape else x.sizes[-len(shape) :]
     require(all(n in (1, m) for n, m in zip(shape, sizes, strict=True)), f"a constant of shape {shape} adds axes")
     values = c.values.reshape(shape or (1,))
-    return Flow.of(x).through(lambda s, d: ChannelwiseOp(s, f.op, d, values, c.dtype, int(left))).call
+    return Flow.of(x).through(lambda s, d: ChannelwiseOp(s, function, d, values, c.dtype, int(left))).call
 
 
 @rule(
@@ -127,4 +188,9 @@ SINGLE = (
     arithmetic_of_constant_to_channelwise,
     gather_to_lookup,
 )
-FUSED = (abs_difference_to_elementwise,)
+FUSED = (
+    abs_difference_to_elementwise,
+    abs_difference_to_channelwise,
+    abs_difference_of_constant_to_channelwise,
+    scaled_floor_to_requant,
+)

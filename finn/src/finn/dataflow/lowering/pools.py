@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
+from onnx import helper
 
+from finn.custom_op.general.quantavgpool2d import QuantAvgPool2d
+from finn.dataflow.layers.convolution_input_generator import ConvolutionInputGenerator
 from finn.dataflow.layers.global_acc_pool import GlobalAccPool
 from finn.dataflow.layers.pool import Pool
 from finn.dataflow.layers.streaming_max_pool import StreamingMaxPool
@@ -89,6 +93,24 @@ def sums(x: TensorRef, w: Matrix, f: Call) -> Flow:
 
 
 @rule(
+    op.QuantAvgPool2d(x).named("f"),
+    shapes="x:1,6,4,3 | x:1,5,5,2",
+    attributes={"f": {"kernel": 2, "stride": 2, "ibits": 3, "obits": 3, "signed": 0, "data_layout": "NHWC"}},
+    datatypes={"x": "UINT3"},
+)
+def quant_avg_pool_to_pool(x: TensorRef, f: Call) -> Call:
+    """quantavgpool2d(x) == Pool(ConvolutionInputGenerator(x), sum, shifted)"""
+    require(f.attributes.get("data_layout", "NCHW") == "NHWC", "channels are not last")
+    kernel, stride = (int(f.attributes[key]) for key in ("kernel", "stride"))
+    node = helper.make_node("QuantAvgPool2d", ["x"], ["y"], domain="finn.custom_op.general", **f.attributes)
+    shift, taps = QuantAvgPool2d(node).get_shifts(), kernel * kernel
+    windows = Flow.of(x).through(
+        lambda s, d: ConvolutionInputGenerator(s, d, (kernel, kernel), (stride, stride), (1, 1), depthwise=1)
+    )
+    return windows.through(lambda s, d: Pool(s, d, taps, "QuantAvgPool", shift)).call
+
+
+@rule(
     op.any_of("ReduceSum", "ReduceMax", "ReduceMin")(x, c).named("f"),
     shapes="x:1,3,2,k",
     values={"c": [1, 2]},
@@ -96,7 +118,22 @@ def sums(x: TensorRef, w: Matrix, f: Call) -> Flow:
 )
 def reduction_to_global_pool(x: TensorRef, c: Matrix, f: Call) -> Call:
     """reduce(x, all spatial axes) == GlobalAccPool(x)"""
-    axes = sorted(int(a) % x.rank for a in c.values.reshape(-1))
+    return global_pool(x, c.values.reshape(-1).tolist(), f)
+
+
+@rule(
+    op.any_of("ReduceMax", "ReduceMin")(x).named("f"),
+    shapes="x:1,3,2,k",
+    attributes={"f": {"axes": [1, 2]}},
+    datatypes={"x": "INT4"},
+)
+def reduction_before_opset_18_to_global_pool(x: TensorRef, f: Call) -> Call:
+    """reduce(x, axes=all spatial ones) == GlobalAccPool(x)"""
+    return global_pool(x, f.attributes.get("axes", []), f)
+
+
+def global_pool(x: TensorRef, over: Sequence[int], f: Call) -> Call:
+    axes = sorted(int(a) % x.rank for a in over)
     require(axes == list(range(1, x.rank - 1)), f"axes {axes} are not all spatial ones")
     require(f.attributes.get("keepdims", 1), "keepdims is 0: the axes would have to be removed")
     function = f.op.removeprefix("Reduce").lower()
@@ -104,4 +141,10 @@ def reduction_to_global_pool(x: TensorRef, c: Matrix, f: Call) -> Call:
 
 
 FUSED = (sums_thresholds_to_pool,)
-SINGLE = (maxpool_to_pool, sums_to_pool, reduction_to_global_pool)
+SINGLE = (
+    maxpool_to_pool,
+    sums_to_pool,
+    quant_avg_pool_to_pool,
+    reduction_to_global_pool,
+    reduction_before_opset_18_to_global_pool,
+)
