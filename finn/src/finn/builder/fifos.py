@@ -25,6 +25,7 @@ from finn.dataflow import fifo, folding, timing
 from finn.dataflow.analysis import dataflow_performance, exp_cycles_per_layer
 from finn.dataflow.cost import fabric, has_ultra_ram
 from finn.dataflow.graph import instances, set_layer
+from finn.dataflow.layer import Layer
 from finn.report.fifos import fifo_sizing
 from finn.rtl.errors import DeadlockError
 from finn.rtl.sim import Simulator
@@ -104,11 +105,27 @@ def insert(model: ModelWrapper, cfg: DataflowBuildConfig) -> dict[str, Any]:
         style=lambda width, depth: _style(cfg, width, depth),
         parts=lambda width, depth: _parts(depth) if cfg.split_large_fifos else (depth,),
     )
+    _configure_fifos(model, cfg)
     found = timing.Network(instances(model)).run(fifo.FRAMES, until_steady=True)
     if VerificationStepType.STITCHED_IP_RTLSIM in cfg._resolve_verification_steps():
         measured = _measure(model, STEADY_FRAMES).interval
         log.info("FIFO sizing: %g cycles per frame by the schedules, %g by RTL simulation", found.interval, measured)
     return fifo_sizing({i.name: i.layer for i in instances(model)}, {n: str(e) for n, e in names.items()}, found)
+
+
+def _configure_fifos(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
+    """What the folding configuration says about FIFOs: their memories, and their depths unless these are found."""
+    if cfg.folding_config_file is None:
+        return
+    path, present = Path(cfg.folding_config_file), {i.name for i in instances(model)}
+    chosen = {}
+    for name, values in folding_config(path).items():
+        if FIFO.fullmatch(name) and re.sub("_(hls|rtl)_", "_", name) in present:
+            kept = {} if cfg.auto_fifo_depths else {k: values[k] for k in ("depth",) if k in values}
+            if values.get("ram_style", "auto") != "auto":
+                kept["ram_style"] = values["ram_style"]
+            chosen[name] = kept
+    _apply(model, chosen, path)
 
 
 def _sizing(model: ModelWrapper, cfg: DataflowBuildConfig) -> fifo.FifoSizing:
@@ -160,16 +177,20 @@ def _parts(depth: int) -> list[int]:
 
 def _record(model: ModelWrapper, depths: Mapping[fifo.Edge, int]) -> None:
     """Write the depths into the layers at both ends."""
+    found = {i.name: i for i in instances(model)}
+    changed: dict[str, Layer] = {}
     for edge, depth in depths.items():
-        found = {i.name: i for i in instances(model)}
         out, into = found[edge.producer], found[edge.consumer]
         ends = ("outFIFODepths", out, out.outputs), ("inFIFODepths", into, into.inputs)
         for field, i, tensors in ends:
-            old = getattr(i.layer, field)
+            layer = changed.get(i.name, i.layer)
+            old = getattr(layer, field)
             new = [
                 depth if t == edge.tensor else old[k] if k < len(old) else fifo.BORDER for k, t in enumerate(tensors)
             ]
-            set_layer(model, i.name, replace(i.layer, **{field: tuple(new)}))
+            changed[i.name] = replace(layer, **{field: tuple(new)})
+    for name, layer in changed.items():
+        set_layer(model, name, layer)
 
 
 def _apply(model: ModelWrapper, config: Mapping[str, Any], path: Path) -> set[str]:

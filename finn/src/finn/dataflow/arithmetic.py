@@ -44,9 +44,12 @@ class Function:
         """
         self._check_shift(b)
         # Floats first: they tell in time that the results have more bits than an integer.
-        estimate = self.compute(a[:, None].astype(float), b[None].astype(float)) if self.name == "Mul" else np.zeros(1)
         if self.name == "BitShiftLeft":
             estimate = a[:, None] * 2.0 ** b[None]
+        elif self.name in ("Add", "Sub", "Mul", "AbsDiff"):
+            estimate = self.compute(a[:, None].astype(float), b[None].astype(float))
+        else:
+            estimate = np.zeros(1)
         if np.abs(estimate).max() >= 2.0**MOST_BITS:
             raise LayerError(f"{self.name}: results of more than {MOST_BITS} bits", remedy="use narrower operands")
         values = self(a[:, None], b[None])

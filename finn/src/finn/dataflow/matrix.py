@@ -10,6 +10,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
+from finn.dataflow.arithmetic import MOST_BITS
 from finn.dataflow.cost import Fabric, fabric, has_ultra_ram, in_ultra, plane_adders
 from finn.dataflow.layer import (
     ConstantInput,
@@ -142,6 +143,11 @@ class MatrixUnit(Layer):
     @fixed
     def _accumulator(self) -> BaseDataType:
         low, high = int(self.input_dtype.min()), int(self.input_dtype.max())
+        most = max(-low, high) * int(np.abs(self.weights).sum(0, dtype=np.float64).max(initial=0))
+        if most >= 1 << MOST_BITS:
+            raise LayerError(
+                f"{type(self).__name__}: sums of more than {MOST_BITS} bits", remedy="use narrower inputs or weights"
+            )
         extremes = np.stack([self.weights * low, self.weights * high])
         return DataType.spanning(int(extremes.min(0).sum(0).min()), int(extremes.max(0).sum(0).max()))
 

@@ -13,6 +13,9 @@ from finn.dataflow.layer import IntArray, LayerError, Resources
 from finn.dataflow.packing import hex_words, to_bits
 from finn.dataflow.registers import Image, lines_of, writes
 
+MOST_STAGES = 10
+"""Of threshold_search.sv."""
+
 
 @dataclass(frozen=True, eq=False)
 class Thresholds:
@@ -35,6 +38,12 @@ class Thresholds:
                 f"thresholds of shape {self.values.shape}",
                 why="they have to be a matrix (channels, steps) that ascends along the steps",
                 remedy="sort them, or let streamlining make them",
+            )
+        if self.values.shape[1] >= 1 << MOST_STAGES:
+            raise LayerError(
+                f"{self.values.shape[1]} thresholds per channel",
+                why=f"the search has {MOST_STAGES} stages at most, for {(1 << MOST_STAGES) - 1}",
+                remedy="quantize to fewer bits",
             )
         low, high = self.bias, self.bias + self.values.shape[1]
         if not self.bipolar and not (self.output_dtype.allowed(float(low)) and self.output_dtype.allowed(float(high))):

@@ -10,7 +10,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
-from finn.dataflow.arithmetic import kind
+from finn.dataflow.arithmetic import MOST_BITS, kind
 from finn.dataflow.cost import Fabric, fabric
 from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Writes
 from finn.dataflow.pixels import counters
@@ -27,6 +27,15 @@ class Reduction:
     dtype: BaseDataType
     count: int
     shift: int = 0
+
+    def __post_init__(self) -> None:
+        most = self.count * max(-int(self.dtype.min()), int(self.dtype.max()))
+        if self.sums and most >= 1 << MOST_BITS:
+            raise LayerError(
+                f"sums of {self.count} values of {self.dtype.name}",
+                why=f"they have more than {MOST_BITS} bits",
+                remedy="use narrower values",
+            )
 
     @property
     def sums(self) -> bool:

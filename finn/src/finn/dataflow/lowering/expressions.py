@@ -80,11 +80,11 @@ class Flow:
         streams = (self, *others)
         try:
             layer = make(*(part for s in streams for part in (s.shape, s.dtype)))
+            out = layer.outputs[0]
         except LayerError as error:
             raise NoMatch(str(error)) from error
         held = [a.astype(np.int32 if np.abs(a).max(initial=0) < 2**31 else np.int64) for a in arrays(layer).values()]
         call = Call(type(layer).__name__, (*(s.value for s in streams), *held), attributes(layer), DOMAIN)
-        out = layer.outputs[0]
         return Flow(call.typed(out.dtype), out.shape, out.dtype)
 
 
