@@ -126,6 +126,17 @@ def test_a_barrier_is_transposed_around_once(build) -> None:  # type: ignore[no-
     assert inner_transposes(after) == ["a", "b_channels_last"]
 
 
+@pytest.mark.parametrize("late", [{"ceil_mode": 1}, {"dilations": [2, 2]}], ids=str)
+def test_attributes_that_pools_had_not_at_first(build, late: dict[str, object]) -> None:  # type: ignore[no-untyped-def]
+    """The first node with the channels last is of the domain's version that has them."""
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["a"], kernel_shape=[2, 2], strides=[2, 2], **late),
+        helper.make_node("Relu", ["a"], ["y"]),
+    ]
+    model = build(nodes, {"x": [2, 4, 5, 7]}, ["y"], {}).transform(InferShapes())
+    check_same(model, model.transform(ConvertToChannelsLastAndClean()))
+
+
 def test_networks_without_such_operators_stay(build) -> None:  # type: ignore[no-untyped-def]
     nodes = [
         helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 1]),

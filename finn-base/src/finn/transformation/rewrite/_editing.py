@@ -10,7 +10,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper
 
 from finn.core.datatype import BaseDataType
-from finn.core.domains import GENERAL, is_custom_domain
+from finn.core.domains import CHANNELS_LAST, GENERAL, is_custom_domain
 from finn.core.modelwrapper import ModelWrapper
 from finn.custom_op.registry import getCustomOp
 from finn.transformation.infer_shapes import infer_node_types
@@ -43,7 +43,7 @@ class Editor:
             done = not dry
         finally:
             if not done:
-                self._model.remove_tensors(builder.made)
+                builder.undo()
         return self._commit(builder, nodes, output, result) if done else []
 
     def _commit(self, builder: _Builder, nodes: list[NodeProto], output: str, result: str) -> list[str]:
@@ -54,8 +54,6 @@ class Editor:
             model.remove_node(node)
         first = min(index - len(nodes) + 1, len(model.graph.node))
         for offset, node in enumerate(builder.nodes):
-            if is_custom_domain(node.domain) and node.domain not in model.get_opset_imports():
-                model.set_opset_import(node.domain, 1)
             model.insert_node(first + offset, node)
         if result != output:
             self._rewire(output, result)
@@ -127,13 +125,19 @@ class _Names:
 
 
 class _Builder:
-    """Nodes and constants of one replacement. Only tensors, under new names, are added to the model."""
+    """Nodes and constants of one replacement. Only tensors, under new names, and domains are added to the model."""
 
     def __init__(self, model: ModelWrapper, names: _Names, output: str) -> None:
         self._model, self._names, self._output = model, names, output
         self._opset = model.get_opset_imports().get("", 11)
         self.made: list[str] = []
         self.nodes: list[NodeProto] = []
+        self._imports = len(model.model.opset_import)
+
+    def undo(self) -> None:
+        """Take away what was added to the model."""
+        self._model.remove_tensors(self.made)
+        del self._model.model.opset_import[self._imports :]
 
     def expand(self, expression: Any, output: str = "") -> str:
         """Add what an expression needs; returns the name of its value. output: the name that a call has to give it."""
@@ -162,11 +166,17 @@ class _Builder:
         node = helper.make_node(call.op, inputs, outputs, title, domain=domain, **attributes)
         if domain and not call.domain:
             getCustomOp(node)  # a name that nobody defines is an error here, not when the model runs
+        self._import(domain)
         self._note_types(node, output)
         if call.datatype is not None:
             self._model.set_tensor_datatype(outputs[call.index], call.datatype)
         self.nodes.append(node)
         return outputs[call.index]
+
+    def _import(self, domain: str) -> None:
+        """Operators with the channels last have the versions of those of ONNX."""
+        if is_custom_domain(domain) and domain not in self._model.get_opset_imports():
+            self._model.set_opset_import(domain, self._opset if domain == CHANNELS_LAST else 1)
 
     def _outputs(self, call: Call, schema: Any, output: str) -> list[str]:
         count = max(call.index + 1, 1 if schema is None else schema.min_output)
