@@ -66,6 +66,8 @@ def build(name: str, work: Path) -> ModelWrapper:
     )
     print(*(f"    {step:36s} {value:6.1f} s" for step, value in seconds.items() if value >= 0.05), sep="\n")
     print(f"    { ({k: v for k, v in report.items() if isinstance(v, int | float)}) }")
+    if seconds[LAST] > fifo_goal or spent > (goal or spent):
+        raise SystemExit(f"{name}: slower than the goal")
     return ModelWrapper(str(work / name / "intermediate_models" / f"{LAST}.onnx"))
 
 

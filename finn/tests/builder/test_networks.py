@@ -105,6 +105,20 @@ def test_final_configuration_builds_the_same_design(resnet: Directory) -> None:
         assert (resnet.path / output / "final_hw_config.json").read_bytes() == (resnet.path / "found.json").read_bytes()
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_entries_of_fifos(found: bool, resnet: Directory) -> None:
+    """Their memories count; their depths where these are not to be found."""
+    options = {"generate_outputs": ["stitched_ip"], "verify_steps": [], "target_fps": 20_000}
+    assert resnet.build(**options) == 0
+    config = json.loads((resnet.path / "output" / "final_hw_config.json").read_text())
+    name, depth = next((n, entry["depth"]) for n, entry in config.items() if n.startswith("StreamingFIFO"))
+    config[name] |= {"ram_style": "block", "depth": depth + 7}
+    (resnet.path / "fifos.json").write_text(json.dumps(config))
+    assert resnet.build(**options, folding_config_file="fifos.json", auto_fifo_depths=found) == 0
+    final = json.loads((resnet.path / "output" / "final_hw_config.json").read_text())
+    assert (final[name]["ram_style"], final[name]["depth"]) == ("block", depth if found else depth + 7)
+
+
 def test_standalone_thresholds_and_resuming(resnet: Directory) -> None:
     config = {"generate_outputs": ["estimate_reports"], "verify_steps": ["folded_hls_cppsim"]}
     assert resnet.build(**config, standalone_thresholds=True, stop_step="step_convert_to_hw") == 0

@@ -12,7 +12,9 @@ from finn.core.datatype import DataType
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DataflowError, instances, layer_of, make_model, set_layer
 from finn.dataflow.layer import Layer, LayerError
+from finn.dataflow.layers.elementwise import Elementwise
 from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.global_acc_pool import GlobalAccPool
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.thresholding import Thresholding
@@ -78,6 +80,22 @@ ERRORS: dict[str, tuple[Callable[[], Layer], str]] = {
         lambda: mvau(output_dtype=INT4),
         "MVAU: output type INT4 is narrower than the accumulator INT7. Remedy: use the accumulator's type",
     ),
+    "sums of too many bits": (
+        lambda: mvau(input_dtype=DataType["INT32"], weights=W << 30, weight_dtype=DataType["INT32"], thresholds=T),
+        "MVAU: sums of more than 62 bits. Remedy: use narrower inputs or weights",
+    ),
+    "sums of too many values": (
+        lambda: GlobalAccPool((1, 64, 64, 2), DataType["INT60"], "sum"),
+        "sums of 4096 values of INT60 (they have more than 62 bits). Remedy: use narrower values",
+    ),
+    "results of too many bits": (
+        lambda: Elementwise((1, 4), (1, 4), "Sub", DataType["INT63"], DataType["INT63"]),
+        "Sub: results of more than 62 bits. Remedy: use narrower operands",
+    ),
+    "too many thresholds": (
+        lambda: Thresholding((1, 2), DataType["INT16"], np.arange(1024)[None], DataType["UINT11"]),
+        "1024 thresholds per channel (the search has 10 stages at most, for 1023). Remedy: quantize to fewer bits",
+    ),
     "rows of thresholds": (
         lambda: mvau(thresholds=np.repeat(T, 5, 0), output_dtype=UINT2),
         "MVAU: thresholds for 5 channels, the matrix has 6",
@@ -129,7 +147,7 @@ ERRORS: dict[str, tuple[Callable[[], Layer], str]] = {
 def test_refused(name: str) -> None:
     make, message = ERRORS[name]
     with pytest.raises(LayerError) as error:
-        make()
+        _ = make().outputs
     assert str(error.value) == message
 
 

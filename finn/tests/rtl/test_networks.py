@@ -70,7 +70,7 @@ def check(net: Network, model: ModelWrapper, frames: int = FRAMES) -> None:
 )
 def test_cnv(folding: int | dict[str, tuple[int, ...]]) -> None:
     net = network(CNV)
-    check(net, folded(net, folding), frames=len(net.inputs) if folding is PUBLISHED else 4)
+    check(net, folded(net, folding), frames=len(net.inputs))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from finn.core.datatype import DataType
 from finn.dataflow import timing
 from finn.dataflow.graph import make_model
 from finn.dataflow.layer import Layer
+from finn.dataflow.layers.convolution_input_generator import ConvolutionInputGenerator
 from finn.dataflow.layers.fifo import StreamingFIFO
+from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.thresholding import Thresholding
 from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.rtl import stitch
@@ -52,6 +54,22 @@ def small(name: str) -> list[Layer]:
 def test_layers_keep_the_protocol(name: str) -> None:
     for layer in small(name):
         assert prove(layer).method is not Method.BOUNDED, layer
+
+
+W = np.array([[1, -1], [0, 1]])
+OPTIONS: list[Layer] = [
+    MVAU((1, 2), UINT2, W, DataType["INT2"], INT4, SIMD=1, PE=1, mem_mode="external"),
+    MVAU((1, 2), UINT2, W, DataType["INT2"], INT4, SIMD=1, PE=1, runtime_writeable_weights=1),
+    Thresholding((1, 2), UINT2, np.array([[1], [2]]), DataType["BINARY"], runtime_writeable_weights=1),
+    ConvolutionInputGenerator((1, 3, 3, 1), UINT2, (2, 2), (1, 1), (1, 1), parallel_window=1),
+]
+"""What is rarely drawn that small: streams of weights, registers, whole windows."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", OPTIONS, ids=lambda layer: type(layer).__name__)
+def test_options_keep_the_protocol(layer: Layer) -> None:
+    assert prove(layer).method is not Method.BOUNDED
 
 
 @pytest.mark.slow

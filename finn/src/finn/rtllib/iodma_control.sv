@@ -4,7 +4,8 @@
 //      is done (until it was read, or the next start), bit 2 that none goes on.
 // 0x10, 0x14: buffer address, low and high. 0x1C: number of repetitions.
 // 0x20 status: bit 0 says that the memory answered with an error in this run or the last.
-// Other places read 0. A register may be written while a run goes on: the next one uses it. Words are written whole.
+// Other places read 0. A register may be written while a run goes on: the next one uses it. Words are written whole;
+// a write of a part of one counts as a read.
 module iodma_control (
     input  logic        clk_i,
     input  logic        rst_ni,

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -66,6 +66,7 @@ def prove_design(design: Design, latencies: list[int], *, cycles: int = 30, seco
     latencies : what a pipeline in front of a credit_fifo may take; without the right one induction does not succeed.
     Raises ProtocolError for a violation, SynthesisError for sources that Yosys refuses, ToolMissing.
     """
+    design = _open(design)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         _write(design, work)
@@ -84,7 +85,7 @@ def prove_progress(layer: Layer, *, seconds: int = 20) -> bool:
 
     False if the search did not get that far in `seconds`. Raises ProtocolError if a beat is late.
     """
-    design = stitch(make_model([("layer", layer)]))
+    design = _open(stitch(make_model([("layer", layer)])))
     times = timing.of_layer(layer, 1)
     # The reset, the cycle in which ready is still low, and the one in which the beat is known.
     until = 3 + max(int(times.passed[t][0, 0]) for t in times.outputs)
@@ -175,6 +176,11 @@ module formal_top (
   always_comb assert (bad == '0);
 endmodule
 """
+
+
+def _open(design: Design) -> Design:
+    """With streams of constants as inputs like any other: whatever comes on them."""
+    return replace(design, inputs=(*design.inputs, *design.constants), constants=())
 
 
 def _handshakes(design: Design) -> dict[str, str]:
