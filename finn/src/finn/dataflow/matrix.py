@@ -42,8 +42,9 @@ class MatrixUnit(Layer):
     weights : (terms, channels) integers. thresholds : (channels, N) or (1, N), or None; then the result is the
     accumulator. bias (FINN's ActVal) is added to the count of thresholds.
     mem_mode : "internal_decoupled" (or "decoupled") and "internal_embedded" (or "const") keep the weights in a memory
-    of `ram_style`, or in the logic if all are used in each cycle, which the folding decides. "external": they are a second input stream, all tiles
-    again for each vector, one beat of PE * SIMD weights per tile, SIMD weights of PE 0 in the least significant bits.
+    of `ram_style`, or in the logic if all are used in each cycle, which the folding decides. "external": they are a
+    second input stream, all tiles again for each vector, one beat of PE * SIMD weights per tile, SIMD weights of PE 0
+    in the least significant bits.
     runtime_writeable_weights : of "internal_decoupled" only: the memory, one line per tile in that order, can be
     written and read on AXI4-Lite (FINN's images). The accumulator, and a result without activation, is wide enough for
     all weights of the type. ram_style "ultra" needs it, as UltraRAM has no initial contents: the weights have to be
