@@ -244,6 +244,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "folding configuration: Defaults: PE is 2 (a default is a value and the layer types that it is for). "
         'Remedy: write "PE": [2, ["all"]]',
     ),
+    "default of an unknown type": (
+        {"Defaults": {"PE": [2, ["MVAUU"]]}},
+        "folding configuration: Defaults: PE is for MVAUU, which is no type of layers. Remedy: did you mean 'MVAU'?",
+    ),
+    "default of an unknown attribute": (
+        {"Defaults": {"ramstyle": ["block", ["MVAU"]]}},
+        "folding configuration: Defaults: MVAU have no configurable attribute 'ramstyle'. "
+        "Remedy: did you mean 'ram_style'?",
+    ),
 }  # fmt: skip
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from math import inf
 from typing import Any
 
-from finn.core.errors import ConfigError
+from finn.core.errors import ConfigError, nearest
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import Instance, instances, layers, set_layer
 from finn.dataflow.layer import Layer, LayerError, Resources
@@ -129,7 +129,7 @@ def apply_config(model: ModelWrapper, config: Mapping[str, Mapping[str, Any]]) -
     for attribute, entry in config.get("Defaults", {}).items():
         value, kinds = _default(attribute, entry)
         for name, layer in present.items():
-            if ("all" in kinds or type(layer).__name__ in map(_our_type, kinds)) and attribute in layer.config():
+            if type(layer).__name__ in kinds and attribute in layer.config():
                 change(name, {attribute: value})
     for given, values in config.items():
         if given != "Defaults":
@@ -158,13 +158,24 @@ def extract_config(model: ModelWrapper) -> dict[str, dict[str, Any]]:
     return {"Defaults": {}} | {name: layer.config() for name, layer in layers(model).items()}
 
 
-def _default(attribute: str, entry: Any) -> tuple[Any, list[str]]:
+def _default(attribute: str, entry: Any) -> tuple[Any, set[str]]:
+    """The value and the layer types that it is for, whether the network has such layers or not."""
     if not isinstance(entry, list | tuple) or len(entry) != 2 or not isinstance(entry[1], list | tuple):
         raise ConfigError(
             f"Defaults: {attribute} is {entry!r}", where="folding configuration",
             why="a default is a value and the layer types that it is for", remedy=f'write "{attribute}": [2, ["all"]]',
         )  # fmt: skip
-    return entry[0], list(entry[1])
+    types = {cls.__name__: {f.name for f in fields(cls) if f.metadata.get("config")} for cls in LAYERS}
+    named = [str(kind) for kind in entry[1]]
+    kinds = set(types if "all" in named else map(_our_type, named))
+    if unknown := sorted(kinds - types.keys()):
+        what = f"Defaults: {attribute} is for {unknown[0]}, which is no type of layers"
+        raise ConfigError(what, where="folding configuration", remedy=nearest(unknown[0], sorted(types)))
+    attributes = {name for kind in kinds for name in types[kind]}
+    if attribute not in attributes:
+        what = f"Defaults: {', '.join(named)} have no configurable attribute {attribute!r}"
+        raise ConfigError(what, where="folding configuration", remedy=nearest(attribute, sorted(attributes)))
+    return entry[0], kinds
 
 
 def _configured(name: str, layer: Layer, values: Mapping[str, Any]) -> Layer:
