@@ -144,9 +144,12 @@ def text(*lines: str) -> str:
 REFUSED = {
     text('"target_fsp": 5'): "cfg.json:3: unknown configuration key 'target_fsp'. Remedy: did you mean 'target_fps'?",
     text('"target_fps": 0'): "cfg.json:3: configuration key 'target_fps' has an illegal value: 0 "
-    "(it should be greater than 0). Remedy: correct it",
+    "(it should be greater than 0, or it should be 'max'). Remedy: correct it",
     text('"folding_budget": 1.5'): "cfg.json:3: configuration key 'folding_budget' has an illegal value: 1.5 "
-    "(it should be less than or equal to 1). Remedy: correct it",
+    "(it should be less than or equal to 1, or it should be a valid dictionary). Remedy: correct it",
+    text('"folding_budget": {"LUTS": 5}'): "cfg.json:3: configuration key 'folding_budget' has an illegal value: "
+    "{'LUTS': 5} (it should be a valid number, or 'LUTS' should be 'LUT', 'BRAM_18K', 'URAM' or 'DSP'). "
+    "Remedy: correct it",
     text('"board": "x"', '"verify_steps": ["stitched_ip"]'): "cfg.json:4: configuration key 'verify_steps' has an "
     "unknown value: 'stitched_ip'. Remedy: did you mean 'stitched_ip_rtlsim'?",
     text('"mlo": true'): "cfg.json:3: configuration key 'mlo' is not supported "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -32,11 +32,15 @@ _UNKNOWN = ("extra_forbidden", "no_such_attribute")
 
 
 def refuse(
-    error: ValidationError, fields: list[str], source: Source | None, inner: Mapping[str, list[str]]
+    error: ValidationError,
+    fields: list[str],
+    source: Source | None,
+    inner: Mapping[str, list[str]],
+    unions: Collection[str] = (),
 ) -> ConfigError:
     """A finding of `error` as an error of ours: an unknown key, or else the first.
 
-    fields: the names that there are; inner: those in the values of some of them.
+    fields: the names that there are; inner: those in the values of some of them; unions: those of several types.
     """
     found = error.errors(include_url=False)
     # A misspelt key is also a missing one: what was given says more.
@@ -61,7 +65,8 @@ def refuse(
         case "enum":
             return _refuse_choice(key, details, where)
     what = f"configuration key {key!r} has an illegal value: {given!r}"
-    return ConfigError(what, where=where, why=_why(details), remedy="correct it")
+    of_key = [d for d in found if d["loc"][:1] == details["loc"][:1]] if key in unions else [details]
+    return ConfigError(what, where=where, why=", or ".join(map(_why, of_key)), remedy="correct it")
 
 
 def _refuse_choice(key: str, details: ErrorDetails, where: str) -> ConfigError:
@@ -74,4 +79,5 @@ def _refuse_choice(key: str, details: ErrorDetails, where: str) -> ConfigError:
 
 def _why(details: ErrorDetails) -> str:
     message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"it {message}" if message.startswith("should") else message[:1].lower() + message[1:]
+    subject = repr(details["loc"][2]) if len(details["loc"]) > 2 else "it"  # within one type of several
+    return f"{subject} {message}" if message.startswith("should") else message[:1].lower() + message[1:]

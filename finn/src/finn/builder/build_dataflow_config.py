@@ -252,7 +252,8 @@ class DataflowBuildConfig(BaseModel):
             return handler(data)
         except ValidationError as error:
             inner = {"input_formats": [f.name for f in fields(InputFormat)]}
-            raise refuse(error, list(cls.model_fields), source, inner) from error
+            unions = ("target_fps", "folding_budget")
+            raise refuse(error, list(cls.model_fields), source, inner, unions) from error
 
     @classmethod
     def from_json(cls, text: str, *, filename: str = "dataflow_build_config.json") -> Self:
