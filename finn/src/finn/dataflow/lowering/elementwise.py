@@ -152,6 +152,7 @@ def arithmetic_of_constant_to_channelwise(x: TensorRef, c: Matrix, f: Call) -> C
 
 
 def with_constant(x: TensorRef, c: Matrix, function: str, left: bool) -> Call:
+    require(not _transposed(x), "the host transposes in front of it; alone, it would be another accelerator")
     shape = c.values.shape
     require(len(shape) <= x.rank, f"a constant of {len(shape)} axes adds axes")
     while shape and shape[0] == 1 and len(shape) > 1:  # the batch, and axes along which it does not vary
@@ -161,6 +162,14 @@ def with_constant(x: TensorRef, c: Matrix, function: str, left: bool) -> Call:
     require(all(n in (1, m) for n, m in zip(shape, sizes, strict=True)), f"a constant of shape {shape} adds axes")
     values = c.values.reshape(shape or (1,))
     return Flow.of(x).through(lambda s, d: ChannelwiseOp(s, function, d, values, c.dtype, int(left))).call
+
+
+def _transposed(x: TensorRef) -> bool:
+    """Whether a Transpose makes it, of something that is computed: as at the output, in front of the scale."""
+    producer = x.model.find_producer(x.name)
+    if producer is None or producer.op_type != "Transpose":
+        return False
+    return x.model.find_producer(producer.input[0]) is not None
 
 
 @rule(
