@@ -17,7 +17,6 @@ from finn.dataflow.graph import DataflowError, instances, layers
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.lowering import FUSED, SINGLE, lower
 from finn.dataflow.lowering.matrices import CHANNELS_LAST
-from finn.transformation.infer_datatypes import InferDataTypes
 from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.proof import prove
 from finn.transformation.rewrite import Rule
@@ -228,12 +227,12 @@ def test_a_scale_behind_a_transpose_is_no_accelerator_of_its_own() -> None:
     """As at the output of a convolutional network: the host makes the channels the first axis again."""
     nodes = [matmul(), helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 1])]
     nodes.append(helper.make_node("Mul", ["b", "two"], ["y"]))
-    model = network(nodes, (1, 5, 6), w=W, two=np.float32(2)).transform(InferShapes()).transform(InferDataTypes())
+    model = network(nodes, (1, 5, 6), w=W, two=np.float32(2)).transform(InferShapes())
+    model.set_tensor_datatype("b", DataType["INT7"])
     report = lower(model)
     assert list(layers(model)) == ["MVAU_0"]
-    assert report.host["Mul_0"].startswith(
-        "arithmetic_to_channelwise declines: the host transposes in front of it; alone, it would be another accelerator"
-    )
+    reason = "the host transposes in front of it; alone, it would be another accelerator"
+    assert report.host["Mul_0"].endswith(reason)
 
 
 def test_empty_graph() -> None:
