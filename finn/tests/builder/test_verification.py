@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from finn.builder.build_dataflow import build_dataflow_directory
@@ -94,3 +95,24 @@ def test_verification_whose_step_does_not_run_is_named(verified: Any, capsys: py
     assert build_dataflow_directory(str(verified.path)) == 0
     text = "Note: streamlined_python was not verified: its step is not among the steps of this build\n"
     assert capsys.readouterr().out == text
+
+
+def test_several_samples_at_once(verified: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exporter of PyTorch keeps the batch size of the example: it has to be 1, whether it is verified or not."""
+    path = verified.path / "model.onnx"
+    model = onnx.load(path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 4
+    onnx.save(model, path)
+    assert build_dataflow_directory(str(verified.path)) == -1
+    assert capsys.readouterr().err == (
+        "Error: the network takes 4 samples at once\n"
+        "  where: input 'x'\n"
+        "  why: hardware takes one after the other\n"
+        "  remedy: export the network with batch size 1\n"
+    )
+    verified.write(verify_steps=[], stop_step=None)
+    assert build_dataflow_directory(str(verified.path)) == -1
+    shown = capsys.readouterr().err
+    assert shown.startswith("Error: no part of the network became hardware\n")
+    assert "  remedy: export the network with batch size 1\n" in shown

@@ -37,6 +37,7 @@ class Samples:
         pair = cfg._resolve_verification_io_pair()
         if pair is None:
             raise VerificationError("nothing is to be verified", remedy="set verify_steps")
+        _require_one(model)
         inputs = fit(pair[0], model, model.get_first_global_in(), f"verify_input_npy: {cfg.verify_input_npy}")
         where = f"verify_expected_output_npy: {cfg.verify_expected_output_npy}"
         expected = fit(pair[1], model, model.get_first_global_out(), where)
@@ -58,11 +59,23 @@ def labelled(cfg: DataflowBuildConfig, model: ModelWrapper) -> Samples:
     except (OSError, ValueError, KeyError, EOFError) as error:
         remedy = "write it with numpy.savez(file, x=samples, y=labels)"
         raise VerificationError("cannot read the data set", where=where, why=str(error), remedy=remedy) from error
+    _require_one(model)
     inputs = fit(x, model, model.get_first_global_in(), where)
     if y.shape not in ((len(x),), (len(x), 1)):
         what = f"{len(x)} samples, but labels of shape {y.shape}"
         raise VerificationError(what, where=where, remedy=f"give labels of shape ({len(x)},)")
     return Samples(inputs, y.reshape(-1))
+
+
+def _require_one(model: ModelWrapper) -> None:
+    """Raise `VerificationError` if the network takes several samples at once."""
+    name = model.get_first_global_in()
+    batch = (model.get_tensor_shape(name) or [1])[0]
+    if batch > 1:
+        raise VerificationError(
+            f"the network takes {batch} samples at once", where=f"input {name!r}",
+            why="hardware takes one after the other", remedy="export the network with batch size 1",
+        )  # fmt: skip
 
 
 def fit(array: np.ndarray, model: ModelWrapper, tensor: str, where: str) -> np.ndarray:

@@ -51,10 +51,10 @@ def lower(model: ModelWrapper, standalone_thresholds: bool = False) -> LoweringR
     host = staying(lowered)
     if not any(n.domain == DOMAIN for n in lowered.graph.node):
         reasons = "; ".join(f"{name}: {why}" for name, why in host.items()) or "the graph is empty"
-        raise DataflowError(
-            "no part of the network became hardware", why=reasons,
-            remedy="quantize weights and activations, and annotate integer inputs with their data type",
-        )  # fmt: skip
+        remedy = "quantize weights and activations, and annotate integer inputs with their data type"
+        if any((lowered.get_tensor_shape(i.name) or [1])[0] > 1 for i in lowered.graph.input):
+            remedy = "export the network with batch size 1"
+        raise DataflowError("no part of the network became hardware", why=reasons, remedy=remedy)
     model.model = lowered.model
     return LoweringReport(+fired, host)
 
