@@ -114,3 +114,13 @@ def test_plot(build_dir: Any, tmp_path: Path) -> None:
     drawn = (tmp_path / "a" / "pareto.svg").read_bytes()
     assert drawn == (tmp_path / "b" / "pareto.svg").read_bytes()
     assert b"<svg" in drawn
+
+
+@pytest.mark.skipif(not exploration.can_plot(), reason="no matplotlib")
+def test_plot_of_small_designs_on_a_large_part(build_dir: Any) -> None:
+    """What the part has is told and not drawn: it would leave a line at the edge."""
+    found = exploration.sweep(build_dir.path, PART, points=4)
+    figure = exploration._drawn(found, exploration._matplotlib())
+    axes, most = figure.axes[0], max(p.resources.LUT for p in found.points)
+    assert axes.get_xlabel() == f"LUT of {found.capacity['LUT']}"
+    assert axes.get_xlim()[1] < 2 * most < found.capacity["LUT"]

@@ -30,6 +30,9 @@ DEFAULT_CLOCK_NS = 10.0
 DECADE = 10
 """Where the most is more than this times the least, a logarithmic scale shows both."""
 
+NEAR = 2
+"""What the part has is drawn if it is at most this times the most; else the designs would be a line at the edge."""
+
 TO_LAYERS = (
     "step_qonnx_to_finn",
     "step_tidy_up",
@@ -178,20 +181,23 @@ def _matplotlib() -> ModuleType:
 
 
 def _drawn(found: Sweep, pyplot: ModuleType) -> Any:
-    """Frames per second over each kind of resource that is used; the dashed line is what the part has."""
+    """Frames per second over each kind of resource that is used; a dashed line is what the part has."""
     kinds = _used(found)
-    figure, rows = pyplot.subplots(1, len(kinds), sharey=True, squeeze=False, figsize=(4 * len(kinds), 4))
+    figure, rows = pyplot.subplots(1, len(kinds), sharey=True, squeeze=False, figsize=(max(6, 4 * len(kinds)), 4))
     for axes, kind in zip(rows[0], kinds, strict=True):
         used = [getattr(p.resources, kind) for p in found.points]
         axes.plot(used, [found.fps(p) for p in found.points], marker="o")
-        if have := found.capacity.get(kind, 0):
+        have = found.capacity.get(kind, 0)
+        if 0 < have <= NEAR * max(used):
             axes.axvline(have, linestyle="--", color="gray")
-        axes.set(xlabel=kind, yscale="log")
+        axes.set(xlabel=f"{kind} of {have}" if have else kind, yscale="log")
         if min(used) > 0 and max(used) > DECADE * min(used):
             axes.set_xscale("log")
         else:
             axes.set_xlim(left=0)
         axes.grid(True, which="both", alpha=0.3)
+    ticker = importlib.import_module("matplotlib.ticker")
+    rows[0][0].yaxis.set_minor_formatter(ticker.LogFormatterSciNotation(minor_thresholds=(2, 0.5)))
     rows[0][0].set_ylabel(f"frames/s at {found.clock_ns:g} ns")
     figure.suptitle(f"Estimates without FIFOs, {found.part or 'no part'}")
     figure.tight_layout()
