@@ -129,6 +129,13 @@ def test_every_node_is_told_of_once_and_in_order(published: tuple[ModelWrapper, 
         assert n.reason or n.became is not Became.INTEGER, n
 
 
+def test_a_node_of_many_layers_does_not_fill_the_line() -> None:
+    """As a convolution of many groups."""
+    names = tuple(f"MVAU_{k}" for k in range(24))
+    found = Explanation(nodes=(NodeEntry("Conv_0 (Conv)", "Conv", Became.LAYER, "Conv", names),))
+    assert "  layer   MVAU_0 MVAU_1 MVAU_2 MVAU_3 MVAU_4 MVAU_5 and 18 more  Conv\n" in plain(found)
+
+
 def test_every_layer_comes_from_a_node(published: tuple[ModelWrapper, Explanation]) -> None:
     model, found = copy.deepcopy(published[0]), published[1]
     streamline(model)

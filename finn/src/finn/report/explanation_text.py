@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Row = tuple[str, ...]
 
+MOST_LAYERS = 6
+"""So many are named of a node that became more, as a convolution of many groups does; the JSON has all."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -109,7 +112,9 @@ def plain(e: Explanation) -> str:
 
 
 def _node(n: NodeEntry) -> Row:
-    return n.node, n.became.value, " ".join(n.layers), n.reason or n.text
+    more = len(n.layers) - MOST_LAYERS
+    layers = " ".join(n.layers[:MOST_LAYERS]) + (f" and {more} more" if more > 0 else "")
+    return n.node, n.became.value, layers, n.reason or n.text
 
 
 def _tensor(t: TensorEntry) -> Row:
