@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from math import inf
 
 import numpy as np
 import pytest
+from networks import network
 
 from finn.core.datatype import DataType
 from finn.core.modelwrapper import ModelWrapper
@@ -23,7 +25,7 @@ from finn.dataflow.fifo import (
     measured_fifos,
     size_fifos,
 )
-from finn.dataflow.folding import apply_config
+from finn.dataflow.folding import apply_config, set_folding
 from finn.dataflow.graph import DataflowError, Instance, evaluate, instances, layers, make_graph, make_model
 from finn.dataflow.layers.convolution_input_generator import ConvolutionInputGenerator
 from finn.dataflow.layers.duplicate_streams import DuplicateStreams
@@ -202,6 +204,19 @@ def test_a_chain_needs_no_fifo() -> None:
     assert model.model.SerializeToString() == before
     assert (sizing.depths, sizing.interval_generous, sizing.interval) == ({}, 9, 9)
     assert sizing.latency == timing.of_graph(model, 1).latency
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "most"), [("mobilenet_v2_w5a5", 1728, 16), ("unet_transposed_w3a3", 512, 12)]
+)
+def test_a_pipeline_that_fills_is_not_too_slow(name: str, target: int, most: int) -> None:
+    """Its first frames come late, each layer adding to it; the search must not take that for the steady state."""
+    model = copy.deepcopy(network(name).split.dataflow)
+    set_folding(model, target)
+    insert_width_converters(model)
+    sizing = size_fifos(model)
+    assert (sizing.interval_generous, sizing.interval) == (target, target)
+    assert len(sizing.depths) <= most
 
 
 def test_a_skip_needs_as_much_as_the_branch_holds_back() -> None:

@@ -32,8 +32,9 @@ UNLIMITED = 1 << 40
 PERIODS = (1, 2, 3, 4)
 """Frames after which a steady state may repeat: an interval of 10.5 cycles alternates between 10 and 11."""
 
-FALLS = 2
-"""Frames that have to come later than the interval allows, one after the other, for a design to be too slow."""
+FALLS = 3
+"""Frames that have to come later than the interval allows, one after the other, the last no less so than the first, for
+a design to be too slow: a pipeline that fills is late for some frames, too, and less and less."""
 
 FLAGS = ("-std=c++17", "-O3")
 
@@ -197,7 +198,11 @@ def _period(last: Sequence[IntArray], frames: int) -> int | None:
 
 
 def _falls_back(last: Sequence[IntArray], interval: int) -> bool:
-    return any(len(t) > FALLS and (np.diff(t[-1 - FALLS :]) > interval).all() for t in last)
+    for times in last:
+        distances = np.diff(times[-1 - FALLS :])
+        if len(distances) == FALLS and (distances > interval).all() and distances[-1] >= distances[0]:
+            return True
+    return False
 
 
 # Deadlocks
