@@ -55,7 +55,7 @@ $(QONNX)/.ready: ci/requirements-qonnx.txt
 differential: $(TOOLS) $(QONNX)/.ready  ## compare finn-base with qonnx 1.0
 	FINN_QONNX_PYTHON="$(abspath $(QONNX))/bin/python" $(BIN)/pytest -q finn-base/tests/differential
 
-bench bench-base: export PYTHONPATH := finn-base/benchmarks
+bench bench-base: export PYTHONPATH := finn-base/benchmarks:benchmarks
 
 bench: $(READY)  ## measure speed and print the figures
 	$(BIN)/python benchmarks/speed.py

@@ -19,6 +19,7 @@ from pathlib import Path
 import models
 import numpy as np
 import onnx
+from speed import cpu
 
 from finn.builder.build_dataflow import build_dataflow_cfg
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
@@ -31,14 +32,8 @@ from finn.rtl.stitch import stitch
 FPS = {"CNV": 3000, "MobileNet-v1": 100, "ResNet-50": 30}
 """What the networks are folded for, at 200 MHz."""
 GOALS = {"CNV": (10.0, None), "MobileNet-v1": (60.0, 120.0), "ResNet-50": (60.0, 120.0)}
-"""CPU seconds of sizing the FIFOs, and of everything."""
+"""Seconds of sizing the FIFOs, and CPU seconds of everything."""
 LAST = "step_set_fifo_depths"
-
-
-def cpu() -> float:
-    """CPU seconds of this process and its children."""
-    used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
 
 
 def build(name: str, work: Path) -> ModelWrapper:

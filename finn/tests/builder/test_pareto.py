@@ -105,7 +105,6 @@ def test_no_plot_without_matplotlib(build_dir: Any, tmp_path: Path, monkeypatch:
         assert not (tmp_path / place / "pareto.svg").exists()
 
 
-@pytest.mark.skipif(not exploration.can_plot(), reason="no matplotlib")
 def test_plot(build_dir: Any, tmp_path: Path) -> None:
     """The same sweep is the same file."""
     found = exploration.sweep(build_dir.path, PART, points=4)
@@ -116,7 +115,6 @@ def test_plot(build_dir: Any, tmp_path: Path) -> None:
     assert b"<svg" in drawn
 
 
-@pytest.mark.skipif(not exploration.can_plot(), reason="no matplotlib")
 def test_plot_of_small_designs_on_a_large_part(build_dir: Any) -> None:
     """What the part has is told and not drawn: it would leave a line at the edge."""
     found = exploration.sweep(build_dir.path, PART, points=4)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from finn.core.datatype import BaseDataType, DataType
+from finn.core.domains import CHANNELS_LAST
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.layer import IntArray, divisors
-from finn.dataflow.lowering.matrices import CHANNELS_LAST
 
 BIPOLAR = DataType["BIPOLAR"]
 

@@ -11,12 +11,12 @@ import pytest
 from onnx import NodeProto, TensorProto, helper
 
 from finn.core.datatype import DataType
+from finn.core.domains import CHANNELS_LAST
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.dataflow.graph import DataflowError, instances, layers
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.lowering import FUSED, SINGLE, lower
-from finn.dataflow.lowering.matrices import CHANNELS_LAST
 from finn.transformation.infer_shapes import InferShapes
 from finn.transformation.proof import prove
 from finn.transformation.rewrite import Rule

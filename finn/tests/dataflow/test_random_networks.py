@@ -20,6 +20,7 @@ from onnx import TensorProto, helper
 from strategies.common import integers
 
 from finn.core.datatype import DataType
+from finn.core.domains import CHANNELS_LAST
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.dataflow import timing
@@ -30,7 +31,6 @@ from finn.dataflow.graph import DataflowError, Instance, evaluate, instances, is
 from finn.dataflow.layer import IntArray, Layer, Stream
 from finn.dataflow.layers.width_converter import meeting
 from finn.dataflow.lowering import lower
-from finn.dataflow.lowering.matrices import CHANNELS_LAST
 from finn.dataflow.lowering.streams import SHAPES
 from finn.dataflow.optimizer import STREAM_WIDTH_MAX
 from finn.dataflow.partition import Partition, create_dataflow_partition
@@ -96,8 +96,9 @@ def check_lowering(model: ModelWrapper, seed: int) -> None:
         np.testing.assert_array_equal(found[name], y, name)
     for node in (n for n in model.graph.node if n.name in report.host):
         assert node.op_type in (*HOST, *SHAPES)
-        none, border = f"there is no hardware layer for {node.op_type}", "at the border of the layers"
-        assert report.host[node.name].startswith(border if node.op_type in SHAPES else none)
+        none = f"there is no hardware layer for {node.op_type}"
+        border = "at the border of the layers the host gives tensors their shapes"
+        assert report.host[node.name] == (border if node.op_type in SHAPES else none)
         if node.op_type in SHAPES:  # between two layers it is no work
             producer, readers = model.find_producer(node.input[0]), model.find_consumers(node.output[0])
             assert producer is None or not is_layer(producer) or not readers or not all(map(is_layer, readers))

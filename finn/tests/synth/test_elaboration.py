@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from strategies import LAYERS, frames
 
 from finn.core.datatype import DataType
 from finn.dataflow.graph import make_model
@@ -20,9 +21,6 @@ from finn.dataflow.layer import Layer
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.rtl import Design, Simulator, stitch
-
-sys.path.append(str(Path(__file__).parents[1] / "dataflow"))
-from strategies import LAYERS, frames
 
 pytest.importorskip("pyosys")
 

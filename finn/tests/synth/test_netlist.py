@@ -6,13 +6,13 @@ Cells are what Yosys' own libraries say of them. These say nothing of block RAM:
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from strategies import frames
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.core.modelwrapper import ModelWrapper
@@ -33,9 +33,6 @@ from finn.dataflow.layers.vvau import VVAU
 from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.rtl import Design, Simulator, stitch
 from finn.synth import YOSYS, synthesize
-
-sys.path.append(str(Path(__file__).parents[1] / "dataflow"))
-from strategies import frames
 
 pyosys = pytest.importorskip("pyosys")
 

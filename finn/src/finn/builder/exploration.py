@@ -15,7 +15,7 @@ from rich.table import Table
 
 from finn.builder import admission, products
 from finn.builder.build_dataflow import configuration
-from finn.builder.build_dataflow_config import DataflowBuildConfig
+from finn.builder.build_dataflow_config import DataflowBuildConfig, default_build_dataflow_steps
 from finn.builder.build_dataflow_steps import build_dataflow_step_lookup
 from finn.builder.errors import BuildError, foreseen
 from finn.core.modelwrapper import ModelWrapper
@@ -33,13 +33,8 @@ DECADE = 10
 NEAR = 2
 """What the part has is drawn if it is at most this times the most; else the designs would be a line at the edge."""
 
-TO_LAYERS = (
-    "step_qonnx_to_finn",
-    "step_tidy_up",
-    "step_streamline",
-    "step_convert_to_hw",
-    "step_create_dataflow_partition",
-)
+LAST_STEP = "step_create_dataflow_partition"
+TO_LAYERS = default_build_dataflow_steps[: default_build_dataflow_steps.index(LAST_STEP) + 1]
 """The steps of a build that lead to a graph of layers."""
 
 

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
+from finn.core.domains import CHANNELS_LAST
 from finn.dataflow.layer import Layer
 from finn.dataflow.layers.convolution_input_generator import ConvolutionInputGenerator
 from finn.dataflow.layers.down_sampler import DownSampler
@@ -17,7 +18,6 @@ from finn.dataflow.layers.vvau import VVAU
 from finn.dataflow.lowering.expressions import Activation, Flow, Matrix, T, w, x
 from finn.transformation.rewrite import Call, TensorRef, op, require, rule
 
-CHANNELS_LAST = "finn.custom_op.channels_last"
 NONE = Activation()
 
 

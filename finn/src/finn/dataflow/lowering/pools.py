@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 from onnx import helper
 
+from finn.core.domains import CHANNELS_LAST
 from finn.custom_op.general.quantavgpool2d import QuantAvgPool2d
 from finn.dataflow.layers.convolution_input_generator import ConvolutionInputGenerator
 from finn.dataflow.layers.global_acc_pool import GlobalAccPool
@@ -15,7 +16,7 @@ from finn.dataflow.layers.pool import Pool
 from finn.dataflow.layers.streaming_max_pool import StreamingMaxPool
 from finn.dataflow.lowering.elementwise import thresholding
 from finn.dataflow.lowering.expressions import Activation, Flow, Matrix, T, c, w, x
-from finn.dataflow.lowering.matrices import CHANNELS_LAST, conv, numbers, padded, sliding, surrounded
+from finn.dataflow.lowering.matrices import conv, numbers, padded, sliding, surrounded
 from finn.transformation.rewrite import Call, TensorRef, op, require, rule
 
 TILES = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 0, 0], "dilations": [1, 1], "group": 3}

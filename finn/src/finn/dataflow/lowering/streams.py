@@ -10,6 +10,7 @@ import numpy as np
 from onnx import NodeProto, helper
 
 from finn.core.datatype import BaseDataType
+from finn.core.domains import CHANNELS_LAST
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import DOMAIN, RESHAPE, add_layer, instance, is_layer, is_reshape
 from finn.dataflow.layer import Layer, LayerError
@@ -17,7 +18,6 @@ from finn.dataflow.layers.duplicate_streams import DuplicateStreams
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.layers.streaming_concat import StreamingConcat
 from finn.dataflow.layers.streaming_split import StreamingSplit
-from finn.dataflow.lowering.matrices import CHANNELS_LAST
 from finn.transformation.rewrite import NoMatch, require
 
 SHAPES = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze"})
