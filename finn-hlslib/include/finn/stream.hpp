@@ -1,13 +1,16 @@
 // Copyright (c) 2026, The FINN authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What flows between two layers: beats, each a vector of lanes.
+// What flows between two layers: beats, each a vector of lanes; and how they stand in the words of an AXI4-Stream.
 //
-// A stream is any type with `read()` and `write(value)`, so that `hls::stream<Beat<T, Lanes>>` serves in synthesis and
-// anything shorter serves in simulation. No vendor header is needed.
+// A stream is any type with `read()`, `write(beat)` and `empty()`, as `hls::stream<Beat<T, Lanes>>` has them.
 
 #ifndef FINN_STREAM_HPP
 #define FINN_STREAM_HPP
+
+#include <hls_stream.h>
+
+#include <finn/types.hpp>
 
 namespace finn {
 
@@ -18,43 +21,70 @@ namespace finn {
 template <typename T, unsigned Lanes>
 struct Beat {
   static_assert(Lanes > 0, "Lanes must be at least 1: a beat carries elements");
+  static constexpr unsigned lanes = Lanes;
+  using Type = T;
   T lane[Lanes];
 };
 
-// Move one frame of `Elements` elements from beats of `In` lanes to beats of `Out` lanes, in the same order.
-//
-// The ratio of the two need not be an integer. One iteration reads at most one beat and writes at most one, so a frame
-// takes `Elements / min(In, Out)` iterations, the least that the narrower side allows.
-//
-// \tparam Elements  elements per frame, a multiple of In and of Out
-// \tparam T         element type
-// \tparam In        lanes of the source
-// \tparam Out       lanes of the destination
-template <unsigned Elements, typename T, unsigned In, unsigned Out, typename Source, typename Destination>
-void convert_width(Source &source, Destination &destination) {
-  static_assert(Elements % In == 0, "Elements must be a multiple of In: a frame is whole beats of the source");
-  static_assert(Elements % Out == 0, "Elements must be a multiple of Out: a frame is whole beats of the destination");
-  constexpr unsigned Narrow = In < Out ? In : Out;
+// Bits of a beat on an AXI4-Stream, which counts whole bytes.
+constexpr int padded(int bits) { return (bits + 7) / 8 * 8; }
 
-  T held[In + Out - 1];
-#pragma HLS array_partition variable = held complete
-  unsigned count = 0;  // elements in `held`; below Out before each iteration where In < Out, else below In
-  for (unsigned i = 0; i < Elements / Narrow; i++) {
-#pragma HLS pipeline II = 1
-    if (count < Out) {
-      const Beat<T, In> beat = source.read();
-      for (unsigned lane = 0; lane < In; lane++) held[count + lane] = beat.lane[lane];
-      count += In;
-    }
-    if (count >= Out) {
-      Beat<T, Out> beat;
-      for (unsigned lane = 0; lane < Out; lane++) beat.lane[lane] = held[lane];
-      for (unsigned lane = 0; lane + Out < In + Out - 1; lane++) held[lane] = held[lane + Out];
-      count -= Out;
-      destination.write(beat);
-    }
+template <typename T, unsigned Lanes>
+using Word = ap_uint<padded(static_cast<int>(Lanes) * Element<T>::width)>;
+
+// Lane 0 into the least significant bits; what pads is 0.
+template <typename T, unsigned Lanes>
+Word<T, Lanes> pack(const Beat<T, Lanes> &beat) {
+  FINN_HLS(inline)
+  constexpr int Width = Element<T>::width;
+  Word<T, Lanes> word = 0;
+  for (unsigned lane = 0; lane < Lanes; lane++) {
+    FINN_HLS(unroll)
+    word.range(static_cast<int>(lane + 1) * Width - 1, static_cast<int>(lane) * Width) = encode(beat.lane[lane]);
   }
+  return word;
 }
+
+// The inverse; what pads is ignored.
+template <typename T, unsigned Lanes>
+Beat<T, Lanes> unpack(const Word<T, Lanes> &word) {
+  FINN_HLS(inline)
+  constexpr int Width = Element<T>::width;
+  Beat<T, Lanes> beat;
+  for (unsigned lane = 0; lane < Lanes; lane++) {
+    FINN_HLS(unroll)
+    const ap_uint<Width> bits = word.range(static_cast<int>(lane + 1) * Width - 1, static_cast<int>(lane) * Width);
+    beat.lane[lane] = Decode<T>::of(bits);
+  }
+  return beat;
+}
+
+// A stream of beats that comes in, or goes out, as words of an AXI4-Stream.
+//
+// \tparam T      element type
+// \tparam Lanes  elements per beat
+template <typename T, unsigned Lanes>
+class Axis {
+ public:
+  using Stream = hls::stream<Word<T, Lanes>>;
+
+  explicit Axis(Stream &words) : words_(words) {}
+  bool empty() {
+    FINN_HLS(inline)
+    return words_.empty();
+  }
+  Beat<T, Lanes> read() {
+    FINN_HLS(inline)
+    return unpack<T, Lanes>(words_.read());
+  }
+  void write(const Beat<T, Lanes> &beat) {
+    FINN_HLS(inline)
+    words_.write(pack(beat));
+  }
+
+ private:
+  Stream &words_;
+};
 
 }  // namespace finn
 

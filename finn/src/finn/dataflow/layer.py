@@ -150,6 +150,37 @@ class Rtl:
 
 
 @dataclass(frozen=True, eq=False)
+class CppObject:
+    """An object that a kernel of the C++ library works with: weights, thresholds, a table, or a function without data.
+
+    type : name of its class in namespace finn, with template arguments. values : the one array that it holds, in the
+    shape of its C++ array; None if it holds nothing.
+    stream : the number of the input stream that it reads, counted with constant inputs, if it is made of a stream;
+    then `type` is the function that makes it.
+    """
+
+    type: str
+    arguments: tuple[int | BaseDataType, ...] = ()
+    values: IntArray | None = None
+    dtype: BaseDataType | None = None
+    stream: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Hls:
+    """A kernel of the C++ library: a class template of namespace finn with a member function `step`, one clock cycle.
+
+    header : in finn-hlslib/include/finn, without suffix. config : the members of the struct that is its argument: a
+    number, a type, or a list of numbers. objects : what `step` gets behind its input and output streams.
+    """
+
+    header: str
+    kernel: str
+    config: Mapping[str, int | BaseDataType | tuple[int, ...]]
+    objects: tuple[CppObject, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class ConstantInput:
     """A stream that a layer's module gets from outside, but from no tensor of the graph: always the same values.
 
@@ -392,6 +423,10 @@ class Layer(ABC):
     @abstractmethod
     def rtl(self) -> Rtl:
         """The SystemVerilog instance."""
+
+    def hls(self) -> Hls:
+        """The C++ kernel."""
+        raise LayerError(f"{type(self).__name__} has no C++ kernel")
 
 
 @lru_cache

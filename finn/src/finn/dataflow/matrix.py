@@ -14,6 +14,8 @@ from finn.dataflow.arithmetic import MOST_BITS
 from finn.dataflow.cost import Fabric, fabric, has_ultra_ram, in_ultra, plane_adders
 from finn.dataflow.layer import (
     ConstantInput,
+    CppObject,
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -323,6 +325,22 @@ class MatrixUnit(Layer):
     @property
     def _output_depth(self) -> int:
         return pipeline.credit_depth(self._latency, self._input_folds)
+
+    def _kernel(self, header: str, name: str, **config: int) -> Hls:
+        """The kernel with these parameters, weights and activation."""
+        types = {"Input": self.input_dtype, "Accumulator": self.accumulator, "Output": self.outputs[0].dtype}
+        shape = (self._tiles, self.PE, self.SIMD)
+        if self.external:
+            weights = CppObject("streamed_weights", (self.weight_dtype, *shape[1:]), stream=len(self.inputs))
+        else:
+            tiles = self._tiled(self.weights).reshape(shape)
+            weights = CppObject("Weights", (self.weight_dtype, *shape), tiles, self.weight_dtype)
+        activation = (
+            self.activation.hls(self.channels, self.PE)
+            if self.activation
+            else CppObject("PassThrough", (types["Output"],))
+        )
+        return Hls(header, name, {**config, "SIMD": self.SIMD, "PE": self.PE, **types}, (weights, activation))
 
     def _instance(self, module: str, **parameters: int) -> Rtl:
         """The module with these parameters and those of matrix_unit.sv."""

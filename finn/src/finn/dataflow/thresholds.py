@@ -9,7 +9,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow.cost import Fabric
-from finn.dataflow.layer import IntArray, LayerError, Resources
+from finn.dataflow.layer import CppObject, IntArray, LayerError, Resources
 from finn.dataflow.packing import hex_words, to_bits
 from finn.dataflow.registers import Image, lines_of, writes
 
@@ -102,6 +102,20 @@ class Thresholds:
             "OutBits": self.output_dtype.bitwidth(),
             "Bias": (0 if self.bipolar else self.bias) - self.missing,
         }
+
+    def hls(self, channels: int, pe: int) -> CppObject:
+        """The activation of `pe` lanes. Thresholds that no input reaches are clipped to just above all inputs."""
+        steps = self.values.shape[1]
+        low, high = int(self.input_dtype.min()), int(self.input_dtype.max())
+        folds, lanes = (1, 1) if self.values.shape[0] == 1 else (channels // pe, pe)
+        dtype = DataType.spanning(low, high + 1)
+        bias = 0 if self.bipolar else self.bias
+        return CppObject(
+            "Thresholds",
+            (dtype, self.output_dtype, folds, lanes, steps, bias),
+            np.clip(self.values, low, high + 1).reshape(folds, lanes, steps),
+            dtype,
+        )
 
     def _tree(self, channels: int) -> IntArray:
         """(channels, 2^stages - 1), full."""

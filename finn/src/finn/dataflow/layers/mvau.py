@@ -8,7 +8,7 @@ import numpy as np
 
 from finn.dataflow import pipeline
 from finn.dataflow.cost import Fabric
-from finn.dataflow.layer import IntArray, LayerError, Reads, Resources, Rtl, Stream, folding
+from finn.dataflow.layer import Hls, IntArray, LayerError, Reads, Resources, Rtl, Stream, folding
 from finn.dataflow.matrix import MatrixUnit
 
 
@@ -69,3 +69,6 @@ class MVAU(MatrixUnit):
 
     def rtl(self) -> Rtl:
         return self._instance("mvau", MW=self.MW, MH=self.MH, InDepth=self._input_depth)
+
+    def hls(self) -> Hls:
+        return self._kernel("mvau", "MVAU", MW=self.MW, MH=self.MH)

@@ -1,0 +1,40 @@
+// Copyright (c) 2026, The FINN authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Sums of products.
+
+#ifndef FINN_DOT_HPP
+#define FINN_DOT_HPP
+
+#include <finn/types.hpp>
+
+namespace finn {
+
+// The sum of x[i] * w[i], exact.
+template <typename X, typename W, unsigned N>
+typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {
+  FINN_HLS(inline)
+  using Sum = typename SumOfProducts<X, W, N>::Type;
+  Sum sum = 0;
+  for (unsigned i = 0; i < N; i++) {
+    FINN_HLS(unroll)
+    sum = Sum(sum + Sum(number(x[i])) * Sum(number(w[i])));
+  }
+  return sum;
+}
+
+// The same of bipolar values: equal bits are counted (XNOR and population count; Umuroglu et al. 2017, arXiv:1612.07119).
+template <unsigned N>
+ap_int<bits_of(N + 1) + 1> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
+  FINN_HLS(inline)
+  ap_uint<bits_of(N + 1)> equal = 0;
+  for (unsigned i = 0; i < N; i++) {
+    FINN_HLS(unroll)
+    equal += x[i].bit() == w[i].bit() ? 1 : 0;
+  }
+  return ap_int<bits_of(N + 1) + 1>(2 * static_cast<int>(equal) - static_cast<int>(N));
+}
+
+}  // namespace finn
+
+#endif

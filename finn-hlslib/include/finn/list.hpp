@@ -1,0 +1,23 @@
+// Copyright (c) 2026, The FINN authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Lists of numbers as parameters.
+
+#ifndef FINN_LIST_HPP
+#define FINN_LIST_HPP
+
+namespace finn {
+
+// \tparam Numbers  the elements, at least one
+template <int... Numbers>
+struct List {
+  static constexpr unsigned size = sizeof...(Numbers);
+  static constexpr int at(unsigned index) {
+    constexpr int Values[] = {Numbers...};
+    return Values[index];
+  }
+};
+
+}  // namespace finn
+
+#endif

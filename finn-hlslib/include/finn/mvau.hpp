@@ -1,0 +1,74 @@
+// Copyright (c) 2026, The FINN authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// MVAU: the matrix-vector-activation unit.
+
+#ifndef FINN_MVAU_HPP
+#define FINN_MVAU_HPP
+
+#include <finn/activation.hpp>
+#include <finn/counter.hpp>
+#include <finn/dot.hpp>
+#include <finn/stream.hpp>
+#include <finn/weights.hpp>
+
+namespace finn {
+
+// Multiply each input vector with a matrix, SIMD inputs and PE outputs per cycle, and apply an activation.
+//
+// A vector takes MW / SIMD * MH / PE cycles. Input beats are read while the first PE outputs are computed, and kept for
+// the others. Output fold f has the rows f * PE to f * PE + PE - 1 of the matrix, input fold s its columns from s * SIMD on.
+//
+// \tparam Config  MW, MH, SIMD, PE; the types Input, Accumulator (sums are kept modulo its range) and Output
+template <typename Config>
+class MVAU {
+  static_assert(Config::MW % Config::SIMD == 0, "SIMD must divide MW: each cycle multiplies the same number of inputs");
+  static_assert(Config::MH % Config::PE == 0, "PE must divide MH: each cycle computes the same number of outputs");
+  static constexpr unsigned InputFolds = Config::MW / Config::SIMD;
+  static constexpr unsigned OutputFolds = Config::MH / Config::PE;
+  using Input = typename Config::Input;
+  using Accumulator = typename Config::Accumulator;
+
+ public:
+  // One clock cycle.
+  //
+  // \param in          beats of SIMD inputs, MW / SIMD per vector
+  // \param out         beats of PE outputs, MH / PE per vector
+  // \param weights     see weights.hpp
+  // \param activation  see activation.hpp
+  template <typename In, typename Out, typename Weights, typename Activation>
+  void step(In &in, Out &out, const Weights &weights, const Activation &activation) {
+    FINN_HLS(inline)
+    if (output_.first()) held_[input_] = in.read();
+    const Beat<Input, Config::SIMD> &x = held_[input_];
+    const auto &tile = weights.fetch(output_ * InputFolds + input_);
+    for (unsigned pe = 0; pe < Config::PE; pe++) {
+      FINN_HLS(unroll)
+      const Accumulator before = input_.first() ? Accumulator(0) : sum_[pe];
+      sum_[pe] = Accumulator(before + dot(x.lane, tile.lane[pe]));
+    }
+    if (input_.last()) send(out, activation);
+    if (input_.next()) output_.next();
+  }
+
+ private:
+  template <typename Out, typename Activation>
+  void send(Out &out, const Activation &activation) const {
+    FINN_HLS(inline)
+    Beat<typename Config::Output, Config::PE> beat;
+    for (unsigned pe = 0; pe < Config::PE; pe++) {
+      FINN_HLS(unroll)
+      beat.lane[pe] = activation(output_, pe, sum_[pe]);
+    }
+    out.write(beat);
+  }
+
+  Counter<InputFolds> input_;
+  Counter<OutputFolds> output_;
+  Beat<Input, Config::SIMD> held_[InputFolds];
+  Accumulator sum_[Config::PE];
+};
+
+}  // namespace finn
+
+#endif

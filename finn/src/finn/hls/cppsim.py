@@ -1,0 +1,114 @@
+# Copyright (c) 2026, The FINN authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""C++ simulation: a graph of layers, compiled to one shared object, as a function on batches of integers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from finn.core.modelwrapper import ModelWrapper
+from finn.dataflow.layer import IntArray, Stream
+from finn.hls import cpp
+from finn.hls.compilation import compiled
+from finn.hls.errors import HlsError
+from finn.hls.network import source_of
+
+
+class CppSimulator:
+    """The layers of a dataflow graph in C++, bit by bit as in hardware, as fast as the processor goes.
+
+    Raises HlsError if the graph cannot be compiled, ToolMissing without a C++ compiler.
+    """
+
+    def __init__(self, model: ModelWrapper) -> None:
+        self.source = source_of(model)
+        self._library = _load(compiled(self.source))
+        self._data = [_contiguous(cpp.stored(values, dtype)) for values, dtype in self.source.tables]
+        self._tables = _pointers([d.ctypes.data for d in self._data])
+
+    def run(self, *inputs: IntArray, threads: int | None = None) -> tuple[IntArray, ...]:
+        """Frames (N, …) per input of the graph -> the same of its outputs.
+
+        threads : over which the frames are spread; as many as there are processors by default.
+        Raises HlsError for inputs that do not fit, or if a kernel asks for a beat that nobody sends.
+        """
+        streams = [stream for _, stream in self.source.inputs]
+        frames = _frames(inputs, streams)
+        beats = [_contiguous(cpp.stored(s.to_beats(x), s.dtype)) for x, s in zip(inputs, streams, strict=True)]
+        outs = [np.zeros((frames * s.beats, s.lanes), cpp.storage(s.dtype)) for _, s in self.source.outputs]
+        count = min(frames, threads or len(os.sched_getaffinity(0)))
+        starts = [frames * k // count for k in range(count + 1)]
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(lambda a, b: self._part(beats, outs, a, b), starts[:-1], starts[1:]))
+        return tuple(
+            s.from_beats(cpp.meant(out, s.dtype)).reshape(frames, *s.shape[1:])
+            for out, (_, s) in zip(outs, self.source.outputs, strict=True)
+        )
+
+    def _part(self, inputs: Sequence[cpp.Bytes], outputs: Sequence[cpp.Bytes], start: int, stop: int) -> None:
+        """Frames `start` to `stop` on one thread."""
+        streams = [s for _, s in (*self.source.inputs, *self.source.outputs)]
+        sizes = [s.beats * array.strides[0] for array, s in zip((*inputs, *outputs), streams, strict=True)]
+        places = [array.ctypes.data + start * n for array, n in zip((*inputs, *outputs), sizes, strict=True)]
+        network = self._library.finn_network_new(self._tables)
+        failed = -1
+        try:
+            for frame in range(stop - start):
+                at = [p + frame * n for p, n in zip(places, sizes, strict=True)]
+                self._library.finn_network_send(network, _pointers(at[: len(inputs)]), 1)
+                failed = self._library.finn_network_run(network, 1)
+                if failed >= 0:
+                    break
+                self._library.finn_network_receive(network, _pointers(at[len(inputs) :]), 1)
+        finally:
+            self._library.finn_network_free(network)
+        if failed >= 0:
+            raise HlsError(
+                "the C++ simulation has stopped",
+                where=f"node {self.source.instances[failed].name}",
+                why="its kernel waits for a beat that nobody sends",
+                remedy="compare the layer with its kernel in finn-hlslib",
+            )
+
+
+def _frames(inputs: Sequence[IntArray], streams: Sequence[Stream]) -> int:
+    """How many frames there are. Raises HlsError."""
+    if len(inputs) != len(streams):
+        raise HlsError(f"{len(inputs)} inputs", why=f"the graph has {len(streams)}")
+    counts = set()
+    for x, s in zip(inputs, streams, strict=True):
+        if x.size % prod(s.shape[1:]) or not x.size:
+            raise HlsError(f"an input of shape {x.shape}", why=f"a frame is {s.shape}", remedy="give whole frames")
+        if not s.dtype.allowed(x).all():
+            raise HlsError(f"values outside {s.dtype.name}", why=f"they range from {x.min()} to {x.max()}")
+        counts.add(x.size // prod(s.shape[1:]))
+    if len(counts) != 1:
+        raise HlsError(f"inputs of {sorted(counts)} frames", remedy="give as many of each")
+    return counts.pop()
+
+
+def _pointers(addresses: Sequence[int]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
+
+
+def _contiguous(array: cpp.Bytes) -> cpp.Bytes:
+    return np.ascontiguousarray(array)
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    pointer = ctypes.c_void_p
+    library.finn_network_new.restype = pointer
+    library.finn_network_new.argtypes = [pointer]
+    library.finn_network_free.argtypes = [pointer]
+    library.finn_network_run.restype = ctypes.c_int64
+    library.finn_network_run.argtypes = [pointer, ctypes.c_uint64]
+    library.finn_network_send.argtypes = library.finn_network_receive.argtypes = [pointer, pointer, ctypes.c_uint64]
+    return library

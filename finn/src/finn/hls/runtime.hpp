@@ -1,0 +1,96 @@
+// Copyright (c) 2026, The FINN authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the generated simulation of a graph is made of: streams between kernels, and the loop that steps a kernel.
+#ifndef FINN_HLS_RUNTIME_HPP
+#define FINN_HLS_RUNTIME_HPP
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace finn {
+namespace sim {
+
+// How many beats a stream has carried. A reader gets those below `limit`; a writer has written `target` when it is done.
+struct Port {
+  uint64_t head = 0, tail = 0, limit = 0, target = 0;
+  bool starved = false;  // somebody has read from it when there was nothing
+};
+
+// A stream of beats: a ring that grows, so that the time at which a beat may pass is somebody else's business.
+template <typename Beat>
+class Stream : public Port {
+ public:
+  bool empty() const { return head == limit; }
+  Beat read() {
+    if (head == limit) {
+      starved = true;
+      return Beat();
+    }
+    return beats_[head++ & mask_];
+  }
+  void write(const Beat &beat) {
+    if (tail - head > mask_) grow(1);
+    beats_[tail++ & mask_] = beat;
+  }
+  // `count` beats from, or to, memory: lane after lane, beat after beat.
+  void fill(const void *from, uint64_t count) {
+    if (tail + count - head > mask_ + 1) grow(tail + count - head);
+    const char *next = static_cast<const char *>(from);
+    for (uint64_t k = 0; k < count; ++k, next += sizeof(Beat)) std::memcpy(&beats_[tail++ & mask_], next, sizeof(Beat));
+  }
+  void drain(void *to, uint64_t count) {
+    char *next = static_cast<char *>(to);
+    for (uint64_t k = 0; k < count; ++k, next += sizeof(Beat)) std::memcpy(next, &beats_[head++ & mask_], sizeof(Beat));
+  }
+
+ private:
+  [[gnu::noinline]] void grow(uint64_t least) {
+    uint64_t size = 2 * (mask_ + 1);
+    while (size < least) size *= 2;
+    std::vector<Beat> larger(size);
+    for (uint64_t k = head; k != tail; ++k) larger[k & (size - 1)] = beats_[k & mask_];
+    beats_.swap(larger);
+    mask_ = size - 1;
+  }
+
+  std::vector<Beat> beats_ = std::vector<Beat>(16);
+  uint64_t mask_ = 15;
+};
+
+// The same beats again and again.
+template <typename Beat, uint64_t Count>
+class Repeated {
+ public:
+  explicit Repeated(const Beat *beats) : beats_(beats) {}
+  bool empty() const { return false; }
+  Beat read() {
+    const Beat &beat = beats_[next_];
+    next_ = next_ + 1 == Count ? 0 : next_ + 1;
+    return beat;
+  }
+
+ private:
+  const Beat *beats_;
+  uint64_t next_ = 0;
+};
+
+inline bool written() { return true; }
+template <typename... Others>
+bool written(const Port &out, const Others &...others) {
+  return out.tail >= out.target && written(others...);
+}
+
+// Step until all outputs have what they are to have, or for `most` steps. Returns the number of steps.
+template <typename Step, typename... Outs>
+uint64_t drive(uint64_t most, Step step, const Outs &...outs) {
+  uint64_t count = 0;
+  for (; !written(outs...) && count < most; ++count) step();
+  return count;
+}
+
+}  // namespace sim
+}  // namespace finn
+
+#endif
