@@ -23,7 +23,8 @@ typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {
   return sum;
 }
 
-// The same of bipolar values: equal bits are counted (XNOR and population count; Umuroglu et al. 2017, arXiv:1612.07119).
+// The same of bipolar values: equal bits are counted (XNOR and population count; Umuroglu et al. 2017,
+// arXiv:1612.07119).
 template <unsigned N>
 ap_int<bits_of(N + 1) + 1> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
   FINN_HLS(inline)

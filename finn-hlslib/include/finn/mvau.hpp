@@ -17,7 +17,7 @@ namespace finn {
 // Multiply each input vector with a matrix, SIMD inputs and PE outputs per cycle, and apply an activation.
 //
 // A vector takes MW / SIMD * MH / PE cycles. Input beats are read while the first PE outputs are computed, and kept for
-// the others. Output fold f has the rows f * PE to f * PE + PE - 1 of the matrix, input fold s its columns from s * SIMD on.
+// the others. Output fold f is of the outputs f * PE to f * PE + PE - 1, input fold s of the inputs from s * SIMD on.
 //
 // \tparam Config  MW, MH, SIMD, PE; the types Input, Accumulator (sums are kept modulo its range) and Output
 template <typename Config>

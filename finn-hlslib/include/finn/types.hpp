@@ -106,7 +106,8 @@ struct SumOfProducts {
 #else
   static constexpr int width = exact <= 16 ? 16 : exact <= 32 ? 32 : 64;
 #endif
-  static_assert(exact <= 64, "the sum of products has more than 64 bits: use narrower inputs or weights, or a smaller SIMD");
+  static_assert(exact <= 64,
+                "the sum of products has more than 64 bits: use narrower inputs or weights, or a smaller SIMD");
   using Type = typename Integer<width, is_signed>::Type;
 };
 

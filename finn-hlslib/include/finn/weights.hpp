@@ -19,8 +19,8 @@ struct Tile {
   T lane[PE][SIMD];
 };
 
-// A table of tiles, in the order in which they are used. As a constant it becomes a ROM; as an argument of a top function
-// on AXI4-Lite it can be written at run time.
+// A table of tiles, in the order in which they are used. As a constant it becomes a ROM; as an argument of a top
+// function on AXI4-Lite it can be written at run time.
 //
 // \tparam T      element type
 // \tparam Tiles  tiles of a vector: output folds times input folds, input folds innermost

@@ -53,8 +53,10 @@ HEADER = """\
 {{ n.config }}
 {% endfor -%}
 struct Network {
-  explicit Network([[maybe_unused]] const void *const *tables){% for t in tables %}
-      {{ "," if loop.index0 else ":" }} table_{{ loop.index0 }}(static_cast<const {{ t }} *>(tables[{{ loop.index0 }}])){% endfor %} {}
+  explicit Network([[maybe_unused]] const void *const *tables)
+{%- for t in tables %}
+      {{ "," if loop.index0 else ":" }} table_{{ loop.index0 }}(static_cast<const {{ t }} *>(tables[{{ loop.index0 }}]))
+{%- endfor %} {}
 {%- for t in tables %}
   const {{ t }} *table_{{ loop.index0 }};
 {%- endfor %}
@@ -67,7 +69,11 @@ struct Network {
 {%- for n in nodes %}
   finn::{{ n.kernel }}<Config{{ loop.index0 }}> kernel_{{ loop.index0 }};
 {%- endfor %}
-  finn::sim::Port *ports[{{ streams | length }}] = { {%- for s in streams %}&stream_{{ loop.index0 }}{{ ", " if not loop.last }}{% endfor -%} };
+  finn::sim::Port *ports[{{ streams | length }}] = {
+{%- for s in streams %}
+      &stream_{{ loop.index0 }},
+{%- endfor %}
+  };
   uint64_t steps[{{ nodes | length }}] = {};
 };
 
@@ -79,7 +85,8 @@ PART_TEXT = """\
 #include "network.hpp"
 {% for k, n in nodes %}
 bool run_{{ k }}(Network &n) {
-  n.steps[{{ k }}] += finn::sim::drive({{ n.most }}, [&n] { n.kernel_{{ k }}.step({{ n.call }}); }, {{ n.outs | join(", ") }});
+  const auto step = [&n] { n.kernel_{{ k }}.step({{ n.call }}); };
+  n.steps[{{ k }}] += finn::sim::drive({{ n.most }}, step, {{ n.outs | join(", ") }});
   return finn::sim::written({{ n.outs | join(", ") }}){% for i in n.ins %} && !{{ i }}.starved{% endfor %};
 }
 {% endfor %}"""
@@ -88,14 +95,22 @@ MAIN = """\
 #include "network.hpp"
 
 namespace {
-bool (*const Runs[])(Network &) = { {%- for n in nodes %}run_{{ loop.index0 }}{{ ", " if not loop.last }}{% endfor -%} };
-constexpr uint64_t Beats[] = { {%- for s in streams %}{{ s.beats }}{{ ", " if not loop.last }}{% endfor -%} };
+bool (*const Runs[])(Network &) = {
+{%- for n in nodes %}
+    run_{{ loop.index0 }},
+{%- endfor %}
+};
+constexpr uint64_t Beats[] = {
+{%- for s in streams %}
+    {{ s.beats }},
+{%- endfor %}
+};
 }  // namespace
 
 extern "C" {
 void *finn_network_new(const void *const *tables) { return new Network(tables); }
 void finn_network_free(void *network) { delete static_cast<Network *>(network); }
-finn::sim::Port *finn_network_port(void *network, int64_t stream) { return static_cast<Network *>(network)->ports[stream]; }
+void *finn_network_port(void *network, int64_t stream) { return static_cast<Network *>(network)->ports[stream]; }
 uint64_t finn_network_steps(void *network, int64_t node) { return static_cast<Network *>(network)->steps[node]; }
 bool finn_network_advance(void *network, int64_t node) { return Runs[node](*static_cast<Network *>(network)); }
 void finn_network_send(void *network, const void *const *inputs, uint64_t frames) {

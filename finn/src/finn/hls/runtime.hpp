@@ -12,7 +12,8 @@
 namespace finn {
 namespace sim {
 
-// How many beats a stream has carried. A reader gets those below `limit`; a writer has written `target` when it is done.
+// How many beats a stream has carried. A reader gets those below `limit`; a writer has written `target` when it is
+// done.
 struct Port {
   uint64_t head = 0, tail = 0, limit = 0, target = 0;
   bool starved = false;  // somebody has read from it when there was nothing
