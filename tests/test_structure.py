@@ -22,9 +22,10 @@ MAY_IMPORT = {
     **dict.fromkeys(BASE, BASE),
     "finn.dataflow": BASE,
     "finn.rtl": BASE | {"finn.dataflow"},
+    "finn.hls": BASE | {"finn.dataflow", "finn_hlslib"},
     "finn.synth": BASE | {"finn.dataflow", "finn.rtl"},
     "finn.report": BASE | {"finn.dataflow", "finn.rtl", "finn.synth"},
-    "finn.builder": BASE | {"finn.dataflow", "finn.rtl", "finn.synth", "finn.report"},
+    "finn.builder": BASE | {"finn.dataflow", "finn.hls", "finn.rtl", "finn.synth", "finn.report"},
     "finn.rtllib": frozenset(),  # SystemVerilog; its __init__ makes it a package that can be found
     "finn_hlslib": frozenset(),
     "finn_examples": frozenset(),
