@@ -18,7 +18,7 @@ typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {
   Sum sum = 0;
   for (unsigned i = 0; i < N; i++) {
     FINN_HLS(unroll)
-    sum = Sum(sum + Sum(number(x[i])) * Sum(number(w[i])));
+    sum = Sum(sum + Sum(number(x[i]) * number(w[i])));
   }
   return sum;
 }
@@ -28,10 +28,11 @@ typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {
 template <unsigned N>
 ap_int<bits_of(N + 1) + 1> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
   FINN_HLS(inline)
-  ap_uint<bits_of(N + 1)> equal = 0;
+  using Count = ap_uint<sum_width(bits_of(N + 1))>;
+  Count equal = 0;
   for (unsigned i = 0; i < N; i++) {
     FINN_HLS(unroll)
-    equal += x[i].bit() == w[i].bit() ? 1 : 0;
+    equal = Count(equal + ap_uint<1>(x[i].bit() == w[i].bit()));
   }
   return ap_int<bits_of(N + 1) + 1>(2 * static_cast<int>(equal) - static_cast<int>(N));
 }

@@ -92,20 +92,24 @@ struct Integer<Width, true> {
   using Type = ap_int<Width>;
 };
 
+// The width in which to keep a sum that has no more than `exact` bits: in simulation the next of a native integer,
+// where nothing has to be cut off. Values are the same.
+constexpr int sum_width(int exact) {
+#ifdef __SYNTHESIS__
+  return exact;
+#else
+  return exact <= 8 ? 8 : exact <= 16 ? 16 : exact <= 32 ? 32 : 64;
+#endif
+}
+
 // What holds the sum of `Terms` products of A and B.
-//
-// In simulation it has the next width of a native integer, where nothing needs to be cut off; values are the same.
 template <typename A, typename B, unsigned Terms>
 struct SumOfProducts {
   using NumberA = typename Element<A>::Number;
   using NumberB = typename Element<B>::Number;
   static constexpr bool is_signed = Element<NumberA>::is_signed || Element<NumberB>::is_signed;
   static constexpr int exact = Element<NumberA>::width + Element<NumberB>::width + (Terms > 1 ? bits_of(Terms) : 0);
-#ifdef __SYNTHESIS__
-  static constexpr int width = exact;
-#else
-  static constexpr int width = exact <= 16 ? 16 : exact <= 32 ? 32 : 64;
-#endif
+  static constexpr int width = sum_width(exact);
   static_assert(exact <= 64,
                 "the sum of products has more than 64 bits: use narrower inputs or weights, or a smaller SIMD");
   using Type = typename Integer<width, is_signed>::Type;

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["include_dir"]
+__all__ = ["include_dir", "sim_dir"]
 
 
 def include_dir() -> Path:
@@ -17,3 +17,8 @@ def include_dir() -> Path:
     package = Path(__file__).resolve().parent
     installed = package / "include"
     return installed if installed.is_dir() else package.parent.parent / "include"
+
+
+def sim_dir() -> Path:
+    """Return the directory of the library's own ``ap_int.h`` and ``hls_stream.h``, for compilers without the vendor's."""
+    return include_dir() / "finn" / "sim"
