@@ -58,6 +58,12 @@ const T &number(const T &value) {
 }
 inline ap_int<2> number(const Bipolar &value) { return value.bit() != 0 ? 1 : -1; }
 
+// An element of another type with the same meaning.
+template <typename To, typename From>
+To converted(const From &value) {
+  return To(number(value));
+}
+
 // The bits of an element as they stand in a word.
 template <int Width>
 ap_uint<Width> encode(const ap_int<Width> &value) {

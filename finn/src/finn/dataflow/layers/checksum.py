@@ -8,7 +8,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
-from finn.dataflow.layer import IntArray, Layer, Reads, Resources, Rtl, Schedule, Stream, Writes
+from finn.dataflow.layer import Hls, IntArray, Layer, Reads, Resources, Rtl, Schedule, Stream, Writes
 from finn.dataflow.packing import to_bits
 
 FOLD_BITS = 23
@@ -70,6 +70,9 @@ class CheckSum(Layer):
     def resources(self, part: str | None = None) -> Resources:
         """What is left by synthesis: a LUT per bit chooses what comes to the front of the register; some for flags."""
         return Resources(LUT=self.inputs[0].width + 3)
+
+    def hls(self) -> Hls:
+        return Hls("checksum", "CheckSum", {"Beats": self.inputs[0].beats})
 
     def rtl(self) -> Rtl:
         return Rtl(

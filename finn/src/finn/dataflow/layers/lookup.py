@@ -7,10 +7,12 @@ from math import prod
 
 import numpy as np
 
-from finn.core.datatype import BaseDataType
+from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
+    CppObject,
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -151,6 +153,16 @@ class Lookup(Layer):
 
     def op_and_param_counts(self) -> dict[str, int]:
         return {f"param_table_{self.output_dtype.bitwidth()}b": prod(self.table.shape)}
+
+    def hls(self) -> Hls:
+        low, high = (int(end()) + self.offset for end in (self.input_dtype.min, self.input_dtype.max))
+        entries = len(self.table)
+        index = DataType.spanning(min(low, self.offset, -1), max(high, self.offset, entries - 1))
+        config = {"PE": self.PE, "Embeds": int(self.embeds), "Entries": entries, "Folds": self._folds}
+        types = {"Offset": self.offset, "Index": index, "Output": self.output_dtype}
+        words = self.table.reshape(entries, self._folds, -1)
+        table = CppObject("LookupTable", (self.output_dtype, *words.shape), words, self.output_dtype)
+        return Hls("lookup", "Lookup", {**config, **types}, (table,))
 
     def rtl(self) -> Rtl:
         low, high = (int(end()) + self.offset for end in (self.input_dtype.min, self.input_dtype.max))

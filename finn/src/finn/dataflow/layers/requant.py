@@ -11,6 +11,8 @@ from finn.dataflow import pipeline
 from finn.dataflow.arithmetic import BIPOLAR, MOST_BITS, ends, kind, multiplier
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
+    CppObject,
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -159,6 +161,16 @@ class Requant(Layer):
             f"param_scale_{m}b": self.multipliers.size,
             f"param_offset_{_stored(self.added).bitwidth()}b": self.offsets.size,
         }
+
+    def hls(self) -> Hls:
+        low, high = self.bounds
+        config = {"PE": self.PE, "Words": self._words, "Shift": self.shift, "Low": low, "High": high}
+        tables = []
+        for values in np.broadcast_arrays(self.multipliers, self.added):
+            words, dtype = values.reshape(self._words, self._lanes), _stored(values)
+            tables.append(CppObject("Table", (dtype, *words.shape), words, dtype))
+        types = {"Sum": self.sums, "Output": self.output_dtype}
+        return Hls("requant", "Requant", {**config, **types}, tuple(tables))
 
     def rtl(self) -> Rtl:
         m, b = np.broadcast_arrays(self.multipliers, self.added)

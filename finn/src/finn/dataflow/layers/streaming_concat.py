@@ -11,6 +11,7 @@ from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -150,6 +151,10 @@ class StreamingConcat(Layer):
         if dtype == BIPOLAR:
             return 0 if self.dtype == BIPOLAR else 2
         return int(dtype.signed())
+
+    def hls(self) -> Hls:
+        config = {"SIMD": self.SIMD, "Beats": self.parts.beats(self.SIMD), "Output": self.dtype}
+        return Hls("streaming_concat", "StreamingConcat", config)
 
     def rtl(self) -> Rtl:
         return Rtl(

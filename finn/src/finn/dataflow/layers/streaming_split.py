@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
-from finn.dataflow.layer import IntArray, Layer, Reads, Resources, Rtl, Schedule, Stream, Writes, folding
+from finn.dataflow.layer import Hls, IntArray, Layer, Reads, Resources, Rtl, Schedule, Stream, Writes, folding
 from finn.dataflow.layers.streaming_concat import Parts
 
 
@@ -51,6 +51,9 @@ class StreamingSplit(Layer):
         """Stream registers, a LUT per bit, and the counter."""
         registers = len(self.outputs) * (self.inputs[0].width + 3)
         return Resources(LUT=registers + 3 * max(self.parts.beats(self.SIMD)).bit_length())
+
+    def hls(self) -> Hls:
+        return Hls("streaming_split", "StreamingSplit", {"Beats": self.parts.beats(self.SIMD)})
 
     def rtl(self) -> Rtl:
         return Rtl(

@@ -1,0 +1,31 @@
+// Copyright (c) 2026, The FINN authors
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Constants per channel or per index.
+
+#ifndef FINN_TABLE_HPP
+#define FINN_TABLE_HPP
+
+#include <finn/types.hpp>
+
+namespace finn {
+
+// Words of a memory; a word has an element for each lane, or one for all of them.
+//
+// \tparam T      element type
+// \tparam Words  depth
+// \tparam Lanes  elements per word
+template <typename T, unsigned Words, unsigned Lanes>
+struct Table {
+  using Type = T;
+  T at[Words][Lanes];
+
+  const T &element(unsigned word, unsigned lane) const {
+    FINN_HLS(inline)
+    return at[word][Lanes > 1 ? lane : 0];
+  }
+};
+
+}  // namespace finn
+
+#endif
