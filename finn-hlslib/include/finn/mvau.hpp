@@ -9,6 +9,7 @@
 #include <finn/activation.hpp>
 #include <finn/counter.hpp>
 #include <finn/dot.hpp>
+#include <finn/replay.hpp>
 #include <finn/stream.hpp>
 #include <finn/weights.hpp>
 
@@ -26,7 +27,6 @@ class MVAU {
   static_assert(Config::MH % Config::PE == 0, "PE must divide MH: each cycle computes the same number of outputs");
   static constexpr unsigned InputFolds = Config::MW / Config::SIMD;
   static constexpr unsigned OutputFolds = Config::MH / Config::PE;
-  using Input = typename Config::Input;
   using Accumulator = typename Config::Accumulator;
 
  public:
@@ -39,8 +39,8 @@ class MVAU {
   template <typename In, typename Out, typename Weights, typename Activation>
   void step(In &in, Out &out, const Weights &weights, const Activation &activation) {
     FINN_HLS(inline)
-    if (output_.first()) held_[input_] = in.read();
-    const Beat<Input, Config::SIMD> &x = held_[input_];
+    FINN_HLS(array_partition variable = sum_ complete)
+    const auto &x = inputs_.next(in);
     const auto &tile = weights.fetch(output_ * InputFolds + input_);
     for (unsigned pe = 0; pe < Config::PE; pe++) {
       FINN_HLS(unroll)
@@ -65,7 +65,7 @@ class MVAU {
 
   Counter<InputFolds> input_;
   Counter<OutputFolds> output_;
-  Beat<Input, Config::SIMD> held_[InputFolds];
+  Replay<Beat<typename Config::Input, Config::SIMD>, OutputFolds, InputFolds, 1> inputs_;
   Accumulator sum_[Config::PE];
 };
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow.cost import Fabric
-from finn.dataflow.layer import IntArray, LayerError, Resources
+from finn.dataflow.layer import CppObject, IntArray, LayerError, Resources
 
 BIPOLAR, BINARY = DataType["BIPOLAR"], DataType["BINARY"]
 
@@ -58,6 +58,10 @@ class Function:
         if all(set(map(int, ends)) <= {-1, 1} for ends in (a, b)) and set(np.unique(values)) == {-1, 1}:
             return BIPOLAR
         return DataType.spanning(int(values.min()), int(values.max()))
+
+    def hls(self, swapped: bool = False) -> CppObject:
+        """The function in C++, of (a, b), or if `swapped` of (b, a)."""
+        return CppObject(f"Ordered<finn::{self.name}, {str(swapped).lower()}>")
 
     def _check_shift(self, distances: IntArray) -> None:
         if self.shifts and not 0 <= int(distances.min()) <= int(distances.max()) <= MOST_SHIFT:

@@ -30,7 +30,7 @@ def beat_of(stream: Stream) -> str:
 def object_type(given: CppObject) -> str:
     """The class of an object; if it is made of a stream, the function that makes it."""
     arguments = ", ".join(type_of(a) if isinstance(a, BaseDataType) else str(a) for a in given.arguments)
-    return f"finn::{given.type}<{arguments}>"
+    return f"finn::{given.type}<{arguments}>" if arguments else f"finn::{given.type}"
 
 
 def stored(values: IntArray, dtype: BaseDataType) -> Bytes:

@@ -13,6 +13,8 @@ from finn.dataflow import pipeline
 from finn.dataflow.arithmetic import FUNCTIONS, Function, ends, kind
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
+    CppObject,
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -136,6 +138,12 @@ class ChannelwiseOp(Layer):
             narrow, wide = sorted((stored, self.input_dtype.bitwidth()))
             counts[f"op_mul_{narrow}bx{wide}b"] = prod(self.shape)
         return counts
+
+    def hls(self) -> Hls:
+        words = self.parameters.reshape(-1, self.lanes)
+        table = CppObject("Table", (self.parameter_dtype, *words.shape), words, self.parameter_dtype)
+        config = {"PE": self.PE, **self.sequence.parameters(), "Output": self._checked}
+        return Hls("channelwise_op", "ChannelwiseOp", config, (self._function.hls(bool(self.left)), table))
 
     def rtl(self) -> Rtl:
         words = to_bits(self.parameters.reshape(-1, self.lanes), self.parameter_dtype)

@@ -9,6 +9,7 @@ import numpy as np
 from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -68,6 +69,9 @@ class DuplicateStreams(Layer):
     def resources(self, part: str | None = None) -> Resources:
         """A stream_register per copy: a LUT per bit chooses what comes to its front; some for its flags."""
         return Resources(LUT=self.copies * (self.inputs[0].width + 3))
+
+    def hls(self) -> Hls:
+        return Hls("duplicate_streams", "DuplicateStreams", {})
 
     def rtl(self) -> Rtl:
         return Rtl("duplicate_streams", {"Width": self.inputs[0].width, "Copies": self.copies})

@@ -12,6 +12,7 @@ from finn.dataflow import pipeline
 from finn.dataflow.arithmetic import FUNCTIONS, Function, ends, kind
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -140,6 +141,13 @@ class Elementwise(Layer):
             return {}
         narrow, wide = sorted(t.bitwidth() for t in (self.lhs_dtype, self.rhs_dtype))
         return {f"op_mul_{narrow}bx{wide}b": self.outputs[0].beats * self.PE}
+
+    def hls(self) -> Hls:
+        config: dict[str, int | BaseDataType | tuple[int, ...]] = {"PE": self.PE, "Output": self.dtype}
+        for name, order, stream in zip("AB", self.sequences, self.inputs, strict=True):
+            config |= {f"{name}Type": stream.dtype, f"{name}Lanes": stream.lanes}
+            config |= {f"{name}{key}": turns for key, turns in order.parameters().items()}
+        return Hls("elementwise", "Elementwise", config, (self._function.hls(),))
 
     def rtl(self) -> Rtl:
         parameters: dict[str, int | str] = {"PE": self.PE, "Function": self._function.code}

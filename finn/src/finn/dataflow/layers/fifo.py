@@ -10,6 +10,7 @@ from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric, has_ultra_ram
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -82,6 +83,9 @@ class StreamingFIFO(Layer):
         """This one, then its memory in each style, as far as that makes a difference."""
         styles = [self._memory(part, style) for style in ("block", "distributed", "ultra")]
         return list(dict.fromkeys([self.resources(part), *styles]))
+
+    def hls(self) -> Hls:
+        return Hls("fifo", "StreamingFIFO", {})
 
     def rtl(self) -> Rtl:
         parameters: dict[str, int | str] = {"Width": self.inputs[0].width, "Depth": self.depth, "RamStyle": self._style}

@@ -10,6 +10,7 @@ from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -124,6 +125,10 @@ class Thresholding(Layer):
     @property
     def _address_bits(self) -> int:
         return self.function.address_bits(self.channels, self.PE)
+
+    def hls(self) -> Hls:
+        config = {"PE": self.PE, "Folds": self.channels // self.PE, "Output": self.output_dtype}
+        return Hls("thresholding", "Thresholding", config, (self.function.hls(self.channels, self.PE),))
 
     def rtl(self) -> Rtl:
         function = self.function

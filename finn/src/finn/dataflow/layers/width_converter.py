@@ -9,7 +9,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType
 from finn.dataflow.cost import fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Stream, Writes
+from finn.dataflow.layer import Hls, IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Stream, Writes
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +75,10 @@ class StreamingDataWidthConverter(Layer):
         fab = fabric(part)
         choose = self.outputs[0].width * max(1.0, fab.choose * (size // out - 0.5))
         return Resources(LUT=round(fab.level * size.bit_length() + size // into / 2 + choose))
+
+    def hls(self) -> Hls:
+        config = {"In": self.in_lanes, "Out": self.out_lanes, "Element": self.dtype}
+        return Hls("width_converter", "StreamingDataWidthConverter", config)
 
     def rtl(self) -> Rtl:
         parameters = {"InWidth": self.inputs[0].width, "OutWidth": self.outputs[0].width}
