@@ -16,6 +16,12 @@ struct List {
     constexpr int Values[] = {Numbers...};
     return Values[index];
   }
+  // What is left of an element that is divided by Divisor.
+  template <int Divisor>
+  static constexpr int rest(unsigned index) {
+    constexpr int Values[] = {(Numbers % Divisor)...};
+    return Values[index];
+  }
 };
 
 }  // namespace finn

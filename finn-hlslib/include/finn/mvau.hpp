@@ -6,9 +6,7 @@
 #ifndef FINN_MVAU_HPP
 #define FINN_MVAU_HPP
 
-#include <finn/activation.hpp>
-#include <finn/counter.hpp>
-#include <finn/dot.hpp>
+#include <finn/matrix_unit.hpp>
 #include <finn/replay.hpp>
 #include <finn/stream.hpp>
 #include <finn/weights.hpp>
@@ -27,7 +25,6 @@ class MVAU {
   static_assert(Config::MH % Config::PE == 0, "PE must divide MH: each cycle computes the same number of outputs");
   static constexpr unsigned InputFolds = Config::MW / Config::SIMD;
   static constexpr unsigned OutputFolds = Config::MH / Config::PE;
-  using Accumulator = typename Config::Accumulator;
 
  public:
   // One clock cycle.
@@ -39,34 +36,18 @@ class MVAU {
   template <typename In, typename Out, typename Weights, typename Activation>
   void step(In &in, Out &out, const Weights &weights, const Activation &activation) {
     FINN_HLS(inline)
-    FINN_HLS(array_partition variable = sum_ complete)
     const auto &x = inputs_.next(in);
-    const auto &tile = weights.fetch(output_ * InputFolds + input_);
+    const auto &tile = weights.fetch(sums_.tile());
     for (unsigned pe = 0; pe < Config::PE; pe++) {
       FINN_HLS(unroll)
-      const Accumulator before = input_.first() ? Accumulator(0) : sum_[pe];
-      sum_[pe] = Accumulator(before + dot(x.lane, tile.lane[pe]));
+      sums_.add(pe, dot(x.lane, tile.lane[pe]));
     }
-    if (input_.last()) send(out, activation);
-    if (input_.next()) output_.next();
+    sums_.finish(out, activation);
   }
 
  private:
-  template <typename Out, typename Activation>
-  void send(Out &out, const Activation &activation) const {
-    FINN_HLS(inline)
-    Beat<typename Config::Output, Config::PE> beat;
-    for (unsigned pe = 0; pe < Config::PE; pe++) {
-      FINN_HLS(unroll)
-      beat.lane[pe] = activation(output_, pe, sum_[pe]);
-    }
-    out.write(beat);
-  }
-
-  Counter<InputFolds> input_;
-  Counter<OutputFolds> output_;
   Replay<Beat<typename Config::Input, Config::SIMD>, OutputFolds, InputFolds, 1> inputs_;
-  Accumulator sum_[Config::PE];
+  Sums<Config, InputFolds, OutputFolds> sums_;
 };
 
 }  // namespace finn

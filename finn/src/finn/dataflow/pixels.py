@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -71,8 +72,8 @@ class Raster:
         image = beats.reshape(rows.size // self.periods, columns.size, self.folds)
         return image[rows.chosen, columns.chosen].reshape(-1)
 
-    def parameters(self) -> dict[str, int | str]:
-        """Of the module `pixel_raster`."""
+    def parameters(self) -> dict[str, int]:
+        """Of the module `pixel_raster`, and of Raster in C++."""
         rows, columns = self.rows, self.columns
         return {
             "Folds": self.folds,
@@ -110,6 +111,9 @@ class PixelLayer(Layer):
     shape : of the input, (1, H, W, C) or (1, T, C). One beat of the larger image per cycle; SIMD channels per beat.
     Subclasses give `axes`.
     """
+
+    header: ClassVar[str]
+    """Of the C++ kernel."""
 
     shape: tuple[int, ...]
     dtype: BaseDataType
@@ -167,6 +171,13 @@ class PixelLayer(Layer):
         """The raster and the output register: a LUT per bit, and one more where pixels are inserted."""
         width, control = self.outputs[0].width, fabric(part).raster
         return self.raster.resources() + Resources(LUT=width * (1 if self.inserted is None else 2) + control)
+
+    def hls(self) -> Hls:
+        kind = type(self).__name__
+        if self.inserted is None:
+            return Hls(self.header, kind, self.raster.parameters())
+        config = {**self.raster.parameters(), "SIMD": self.SIMD, "Value": self.inserted, "Element": self.dtype}
+        return Hls(self.header, kind, config)
 
     def rtl(self) -> Rtl:
         if self.inserted is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.arithmetic import MOST_BITS, kind
 from finn.dataflow.cost import Fabric, fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Writes
+from finn.dataflow.layer import CppObject, Hls, IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Writes
 from finn.dataflow.pixels import counters
 
 LATENCY = 2
@@ -73,6 +74,12 @@ class Reduction:
             "OutBits": self.result.bitwidth(),
         }
 
+    def hls(self) -> CppObject:
+        """The reduction in C++."""
+        if self.sums:
+            return CppObject("SumOf", (self.shift,))
+        return CppObject("ExtremeOf", (int(self.function == "max"),))
+
     def resources(self, fab: Fabric) -> Resources:
         """Of a lane: an adder with a start at 0, or a comparison and a choice."""
         bits = self.dtype.bitwidth()
@@ -110,6 +117,9 @@ class TilePool(Layer):
 
     Subclasses give streams and meaning; `tiles` of rows and columns, `folds` beats per pixel, and `reduction`.
     """
+
+    header: ClassVar[str]
+    """Of the C++ kernel."""
 
     @property
     @abstractmethod
@@ -187,18 +197,30 @@ class TilePool(Layer):
         """Of the memory."""
         return "auto"
 
-    def rtl(self) -> Rtl:
+    def hls(self) -> Hls:
+        reduction = self.reduction
+        types = {"Stored": reduction.partial, "Output": reduction.result}
+        return Hls(self.header, type(self).__name__, {**self._raster, **types}, (reduction.hls(),))
+
+    @property
+    def _raster(self) -> dict[str, int]:
+        """Parameters of the raster, in both languages."""
         rows, columns = self.tiles
+        return {
+            "PE": self.lanes,
+            "Folds": self.folds,
+            "Rows": rows.size,
+            "TileRows": rows.tile,
+            "Columns": columns.size,
+            "TileColumns": columns.tile,
+            "Partial": int(columns.partial),
+        }
+
+    def rtl(self) -> Rtl:
         return Rtl(
             "tile_pool",
             {
-                "PE": self.lanes,
-                "Folds": self.folds,
-                "Rows": rows.size,
-                "TileRows": rows.tile,
-                "Columns": columns.size,
-                "TileColumns": columns.tile,
-                "Partial": int(columns.partial),
+                **self._raster,
                 **self.reduction.parameters(),
                 "OutDepth": self._output_depth,
                 "RamStyle": self._style,

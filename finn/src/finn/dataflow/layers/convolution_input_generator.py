@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -15,6 +16,7 @@ from finn.custom_op.general.im2col import im2col
 from finn.dataflow import pipeline
 from finn.dataflow.cost import Fabric, fabric, has_ultra_ram, in_ultra
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -29,6 +31,7 @@ from finn.dataflow.layer import (
     folding_option,
     memory_option,
 )
+from finn.dataflow.pixels import Axis, Raster
 
 BUFFERED_LATENCY = 2
 """Cycles from a read to the push of a word: the memory and a register."""
@@ -332,6 +335,54 @@ class ConvolutionInputGenerator(Layer):
         down, right = self.sliding.dilations
         return right * self._folds, (down * self.sliding.size[1] - self.sliding.first[1]) * self._folds
 
+    @property
+    def _loops(self) -> list[tuple[int, int]]:
+        """(turns, words from turn to turn) of the loops of a window, innermost first."""
+        s, folds = self.sliding, self._folds
+        loops = [(s.kernel[1], s.dilations[1] * folds), (s.kernel[0], s.dilations[0] * s.size[1] * folds)]
+        loops.insert(2 if self.depthwise else 0, (folds, 1))
+        return loops
+
+    @property
+    def _steps(self) -> list[int]:
+        """From a turn of each loop to its next, after all turns of the loops inside."""
+        inside = [0, *accumulate((turns - 1) * words for turns, words in self._loops)]
+        return [words - back for (_, words), back in zip(self._loops, inside, strict=False)]
+
+    @property
+    def _moves(self) -> list[int]:
+        """Words from a window to the next in its row, in the next row, in the next frame."""
+        return [n * self._folds for n in self.sliding.next]
+
+    def hls(self) -> Hls:
+        return self._hls_of_delays() if self._parallel else self._hls_of_ring()
+
+    def _hls_of_delays(self) -> Hls:
+        s = self.sliding
+        columns, rows = self._delay_lengths
+        (kh, kw), (height, width) = s.kernel, _axes(s)
+        config = {
+            "KH": kh,
+            "KW": kw,
+            "SIMD": self.SIMD,
+            "ColumnDelay": columns,
+            "RowDelay": rows,
+            "Element": self.dtype,
+        }
+        raster = Raster(height, width, self._folds)
+        return Hls("parallel_window", "ParallelWindow", {**config, **raster.parameters()})
+
+    def _hls_of_ring(self) -> Hls:
+        rows, columns = self.sliding.counts
+        nests = {
+            "Turns": tuple(turns for turns, _ in self._loops),
+            "Steps": (*self._steps, 0),
+            "Windows": (columns, rows),
+            "Moves": tuple(self._moves),
+        }
+        config = {"SIMD": self.SIMD, "Depth": self._depth, **nests, "Element": self.dtype}
+        return Hls("convolution_input_generator", "ConvolutionInputGenerator", config)
+
     def rtl(self) -> Rtl:
         return self._rtl_of_delays() if self._parallel else self._rtl_of_ring()
 
@@ -353,16 +404,12 @@ class ConvolutionInputGenerator(Layer):
         return Rtl("parallel_window", parameters)
 
     def _rtl_of_ring(self) -> Rtl:
-        s, folds = self.sliding, self._folds
-        # (turns, words from turn to turn) of the loops of a window, innermost first
-        loops = [(s.kernel[1], s.dilations[1] * folds), (s.kernel[0], s.dilations[0] * s.size[1] * folds)]
-        loops.insert(2 if self.depthwise else 0, (folds, 1))
-        parameters: dict[str, int | str] = {"Width": self.inputs[0].width, "Depth": self._depth, "Span": s.span * folds}
-        back = 0
-        for n, (turns, words) in enumerate(loops):
-            parameters |= {f"Inner{n}": turns, f"Step{n}": words - back}
-            back += (turns - 1) * words
-        right, down, frame = (n * folds for n in s.next)
+        s = self.sliding
+        span = s.span * self._folds
+        parameters: dict[str, int | str] = {"Width": self.inputs[0].width, "Depth": self._depth, "Span": span}
+        for n, ((turns, _), step) in enumerate(zip(self._loops, self._steps, strict=True)):
+            parameters |= {f"Inner{n}": turns, f"Step{n}": step}
+        right, down, frame = self._moves
         parameters |= {
             **_pair("Rows", "Columns", s.counts),
             "NextColumn": right,
@@ -377,6 +424,12 @@ class ConvolutionInputGenerator(Layer):
 def _bits(*turns: int) -> int:
     """Of counters."""
     return sum((n - 1).bit_length() for n in turns)
+
+
+def _axes(s: Sliding) -> tuple[Axis, Axis]:
+    """Of the image; chosen are the pixels that complete windows."""
+    rows, columns = zip(s.size, s.first, s.strides, s.counts, strict=True)
+    return Axis(*rows), Axis(*columns)
 
 
 def _two(sizes: tuple[int, ...]) -> tuple[int, int]:

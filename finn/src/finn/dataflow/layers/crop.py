@@ -16,6 +16,8 @@ class Crop(PixelLayer):
     CropSouth and CropEast.
     """
 
+    header = "crop"
+
     crops: tuple[int, ...]
 
     def __post_init__(self) -> None:

@@ -14,6 +14,8 @@ class DownSampler(PixelLayer):
     n positions become ceil(n / stride), as a convolution of 1 x 1 leaves them.
     """
 
+    header = "down_sampler"
+
     strides: tuple[int, ...]
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ class FMPadding(PixelLayer):
     value : any of the type `dtype`. What stands in front of a frame's first pixel is sent without waiting for it.
     """
 
+    header = "fm_padding"
     former_names = ("FMPadding_Batch",)
 
     pads: tuple[int, ...]

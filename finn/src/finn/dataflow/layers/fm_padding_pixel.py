@@ -15,6 +15,8 @@ class FMPadding_Pixel(PixelLayer):
     n positions become (n - 1) * stride + 1, or n * stride if as many zeros stand behind the last one, too (tail=1).
     """
 
+    header = "fm_padding_pixel"
+
     strides: tuple[int, ...]
     tail: int = 0
 

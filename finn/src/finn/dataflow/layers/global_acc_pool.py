@@ -18,6 +18,7 @@ class GlobalAccPool(TilePool):
     ram_style : of the memory that holds C / PE partial results.
     """
 
+    header = "global_acc_pool"
     former_names = ("GlobalAccPool_Batch",)
 
     shape: tuple[int, ...]

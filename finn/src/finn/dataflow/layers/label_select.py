@@ -10,7 +10,19 @@ import numpy as np
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
-from finn.dataflow.layer import IntArray, Layer, LayerError, Reads, Resources, Rtl, Schedule, Stream, Writes, folding
+from finn.dataflow.layer import (
+    Hls,
+    IntArray,
+    Layer,
+    LayerError,
+    Reads,
+    Resources,
+    Rtl,
+    Schedule,
+    Stream,
+    Writes,
+    folding,
+)
 from finn.dataflow.layers.width_converter import StreamingDataWidthConverter
 from finn.dataflow.pixels import counters
 
@@ -88,6 +100,11 @@ class LabelSelect(Layer):
             comparators += fab.select * self.K * candidates * (bits + index)
             used += StreamingDataWidthConverter((1, self.K), self.outputs[0].dtype, self.K, 1).resources(part)
         return used + Resources(LUT=round(comparators))
+
+    def hls(self) -> Hls:
+        config = {"Labels": self.labels, "PE": self.PE, "K": self.K}
+        types = {"Input": self.input_dtype, "Output": self.outputs[0].dtype}
+        return Hls("label_select", "LabelSelect", {**config, **types})
 
     def rtl(self) -> Rtl:
         return Rtl(

@@ -19,6 +19,7 @@ class Pool(TilePool):
     cycle. function : MaxPool, MinPool, AccPool (the sum), QuantAvgPool (floor(sum / 2^shift), as QuantAvgPool2d).
     """
 
+    header = "pool"
     former_names = ("Pool_Batch",)
 
     shape: tuple[int, ...]

@@ -21,6 +21,7 @@ class StreamingMaxPool(TilePool):
     their own. PE channels per cycle. ram_style : of the memory that holds a row of the output.
     """
 
+    header = "streaming_max_pool"
     former_names = ("StreamingMaxPool_Batch", "StreamingMaxPool_Precision", "StreamingMaxPool_Precision_Batch")
 
     shape: tuple[int, ...]

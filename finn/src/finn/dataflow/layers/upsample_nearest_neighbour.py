@@ -12,6 +12,7 @@ from finn.core.datatype import BaseDataType
 from finn.dataflow import pipeline
 from finn.dataflow.cost import fabric
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -161,6 +162,12 @@ class UpsampleNearestNeighbour(Layer):
         """This one, then its memory in each style, as far as that makes a difference."""
         styles = [self.with_config(ram_style=s).resources(part) for s in ("block", "distributed")]
         return list(dict.fromkeys([self.resources(part), *styles]))
+
+    def hls(self) -> Hls:
+        rows, columns = self.axes
+        sizes = {"Rows": rows.size, "OutRows": rows.out, "Columns": columns.size, "OutColumns": columns.out}
+        config = {"SIMD": self.SIMD, "Folds": self._folds, **sizes, "Depth": self._depth, "Element": self.dtype}
+        return Hls("upsample_nearest_neighbour", "UpsampleNearestNeighbour", config)
 
     def rtl(self) -> Rtl:
         rows, columns = self.axes

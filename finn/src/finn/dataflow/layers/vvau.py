@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finn.dataflow.layer import IntArray, LayerError, Reads, Rtl, Stream, folding
+from finn.dataflow.layer import Hls, IntArray, LayerError, Reads, Rtl, Stream, folding
 from finn.dataflow.matrix import MatrixUnit
 
 
@@ -54,6 +54,9 @@ class VVAU(MatrixUnit):
 
     def _input_rows(self) -> int:
         return self.PE
+
+    def hls(self) -> Hls:
+        return self._kernel("vvau", "VVAU", Window=self.window, Channels=self.channels)
 
     def rtl(self) -> Rtl:
         return self._instance("vvau", Channels=self.channels, Window=self.window)
