@@ -170,13 +170,14 @@ class CppObject:
 class Hls:
     """A kernel of the C++ library: a class template of namespace finn with a member function `step`, one clock cycle.
 
-    header : in finn-hlslib/include/finn, without suffix. config : the members of the struct that is its argument: a
-    number, a type, or a list of numbers. objects : what `step` gets behind its input and output streams.
+    header : in finn-hlslib/include/finn, without suffix. config, types : members of the struct that is its argument:
+    numbers and lists of numbers; element types. objects : what `step` gets behind its input and output streams.
     """
 
     header: str
     kernel: str
-    config: Mapping[str, int | BaseDataType | tuple[int, ...]]
+    config: Mapping[str, int | tuple[int, ...]]
+    types: Mapping[str, BaseDataType] = field(default_factory=dict)
     objects: tuple[CppObject, ...] = ()
 
 
@@ -424,9 +425,9 @@ class Layer(ABC):
     def rtl(self) -> Rtl:
         """The SystemVerilog instance."""
 
+    @abstractmethod
     def hls(self) -> Hls:
         """The C++ kernel."""
-        raise LayerError(f"{type(self).__name__} has no C++ kernel")
 
 
 @lru_cache

@@ -340,7 +340,7 @@ class MatrixUnit(Layer):
             if self.activation
             else CppObject("PassThrough", (types["Output"],))
         )
-        return Hls(header, name, {**config, "SIMD": self.SIMD, "PE": self.PE, **types}, (weights, activation))
+        return Hls(header, name, {**config, "SIMD": self.SIMD, "PE": self.PE}, types, (weights, activation))
 
     def _instance(self, module: str, **parameters: int) -> Rtl:
         """The module with these parameters and those of matrix_unit.sv."""

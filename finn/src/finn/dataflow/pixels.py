@@ -176,8 +176,8 @@ class PixelLayer(Layer):
         kind = type(self).__name__
         if self.inserted is None:
             return Hls(self.header, kind, self.raster.parameters())
-        config = {**self.raster.parameters(), "SIMD": self.SIMD, "Value": self.inserted, "Element": self.dtype}
-        return Hls(self.header, kind, config)
+        config = {**self.raster.parameters(), "SIMD": self.SIMD, "Value": self.inserted}
+        return Hls(self.header, kind, config, {"Element": self.dtype})
 
     def rtl(self) -> Rtl:
         if self.inserted is None:

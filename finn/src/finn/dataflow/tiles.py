@@ -200,7 +200,7 @@ class TilePool(Layer):
     def hls(self) -> Hls:
         reduction = self.reduction
         types = {"Stored": reduction.partial, "Output": reduction.result}
-        return Hls(self.header, type(self).__name__, {**self._raster, **types}, (reduction.hls(),))
+        return Hls(self.header, type(self).__name__, self._raster, types, (reduction.hls(),))
 
     @property
     def _raster(self) -> dict[str, int]:

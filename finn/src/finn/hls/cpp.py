@@ -56,13 +56,12 @@ def meant(elements: Bytes, dtype: BaseDataType) -> IntArray:
 
 def config_struct(name: str, kernel: Hls) -> str:
     """The struct `name` that a kernel takes as its argument."""
-    lines = "".join(f"  {_member(key, value)}\n" for key, value in kernel.config.items())
-    return f"struct {name} {{\n{lines}}};\n"
+    members = [*map(_number, kernel.config, kernel.config.values())]
+    members += [f"using {key} = {type_of(dtype)};" for key, dtype in kernel.types.items()]
+    return f"struct {name} {{\n" + "".join(f"  {member}\n" for member in members) + "};\n"
 
 
-def _member(name: str, value: int | BaseDataType | tuple[int, ...]) -> str:
-    if isinstance(value, BaseDataType):
-        return f"using {name} = {type_of(value)};"
+def _number(name: str, value: int | tuple[int, ...]) -> str:
     if isinstance(value, tuple):
         return f"using {name} = finn::List<{', '.join(map(str, value))}>;"
     kind = "int" if -(2**31) < value < 2**31 else "long long"

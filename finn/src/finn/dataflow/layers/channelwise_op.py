@@ -142,8 +142,9 @@ class ChannelwiseOp(Layer):
     def hls(self) -> Hls:
         words = self.parameters.reshape(-1, self.lanes)
         table = CppObject("Table", (self.parameter_dtype, *words.shape), words, self.parameter_dtype)
-        config = {"PE": self.PE, **self.sequence.parameters(), "Output": self._checked}
-        return Hls("channelwise_op", "ChannelwiseOp", config, (self._function.hls(bool(self.left)), table))
+        config = {"PE": self.PE, **self.sequence.parameters()}
+        objects = (self._function.hls(bool(self.left)), table)
+        return Hls("channelwise_op", "ChannelwiseOp", config, {"Output": self._checked}, objects)
 
     def rtl(self) -> Rtl:
         words = to_bits(self.parameters.reshape(-1, self.lanes), self.parameter_dtype)

@@ -361,27 +361,21 @@ class ConvolutionInputGenerator(Layer):
         s = self.sliding
         columns, rows = self._delay_lengths
         (kh, kw), (height, width) = s.kernel, _axes(s)
-        config = {
-            "KH": kh,
-            "KW": kw,
-            "SIMD": self.SIMD,
-            "ColumnDelay": columns,
-            "RowDelay": rows,
-            "Element": self.dtype,
-        }
-        raster = Raster(height, width, self._folds)
-        return Hls("parallel_window", "ParallelWindow", {**config, **raster.parameters()})
+        config = {"KH": kh, "KW": kw, "SIMD": self.SIMD, "ColumnDelay": columns, "RowDelay": rows}
+        config |= Raster(height, width, self._folds).parameters()
+        return Hls("parallel_window", "ParallelWindow", config, {"Element": self.dtype})
 
     def _hls_of_ring(self) -> Hls:
         rows, columns = self.sliding.counts
-        nests = {
+        config: dict[str, int | tuple[int, ...]] = {
+            "SIMD": self.SIMD,
+            "Depth": self._depth,
             "Turns": tuple(turns for turns, _ in self._loops),
             "Steps": (*self._steps, 0),
             "Windows": (columns, rows),
             "Moves": tuple(self._moves),
         }
-        config = {"SIMD": self.SIMD, "Depth": self._depth, **nests, "Element": self.dtype}
-        return Hls("convolution_input_generator", "ConvolutionInputGenerator", config)
+        return Hls("convolution_input_generator", "ConvolutionInputGenerator", config, {"Element": self.dtype})
 
     def rtl(self) -> Rtl:
         return self._rtl_of_delays() if self._parallel else self._rtl_of_ring()

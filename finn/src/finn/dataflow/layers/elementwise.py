@@ -143,11 +143,11 @@ class Elementwise(Layer):
         return {f"op_mul_{narrow}bx{wide}b": self.outputs[0].beats * self.PE}
 
     def hls(self) -> Hls:
-        config: dict[str, int | BaseDataType | tuple[int, ...]] = {"PE": self.PE, "Output": self.dtype}
+        config, types = {"PE": self.PE}, {"Output": self.dtype}
         for name, order, stream in zip("AB", self.sequences, self.inputs, strict=True):
-            config |= {f"{name}Type": stream.dtype, f"{name}Lanes": stream.lanes}
+            types[f"{name}Type"], config[f"{name}Lanes"] = stream.dtype, stream.lanes
             config |= {f"{name}{key}": turns for key, turns in order.parameters().items()}
-        return Hls("elementwise", "Elementwise", config, (self._function.hls(),))
+        return Hls("elementwise", "Elementwise", config, types, (self._function.hls(),))
 
     def rtl(self) -> Rtl:
         parameters: dict[str, int | str] = {"PE": self.PE, "Function": self._function.code}

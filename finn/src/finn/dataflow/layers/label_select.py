@@ -104,7 +104,7 @@ class LabelSelect(Layer):
     def hls(self) -> Hls:
         config = {"Labels": self.labels, "PE": self.PE, "K": self.K}
         types = {"Input": self.input_dtype, "Output": self.outputs[0].dtype}
-        return Hls("label_select", "LabelSelect", {**config, **types})
+        return Hls("label_select", "LabelSelect", config, types)
 
     def rtl(self) -> Rtl:
         return Rtl(

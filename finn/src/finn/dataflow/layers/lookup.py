@@ -158,11 +158,11 @@ class Lookup(Layer):
         low, high = (int(end()) + self.offset for end in (self.input_dtype.min, self.input_dtype.max))
         entries = len(self.table)
         index = DataType.spanning(min(low, self.offset, -1), max(high, self.offset, entries - 1))
-        config = {"PE": self.PE, "Embeds": int(self.embeds), "Entries": entries, "Folds": self._folds}
-        types = {"Offset": self.offset, "Index": index, "Output": self.output_dtype}
+        sizes = {"PE": self.PE, "Embeds": int(self.embeds), "Entries": entries, "Folds": self._folds}
+        types = {"Index": index, "Output": self.output_dtype}
         words = self.table.reshape(entries, self._folds, -1)
         table = CppObject("LookupTable", (self.output_dtype, *words.shape), words, self.output_dtype)
-        return Hls("lookup", "Lookup", {**config, **types}, (table,))
+        return Hls("lookup", "Lookup", {**sizes, "Offset": self.offset}, types, (table,))
 
     def rtl(self) -> Rtl:
         low, high = (int(end()) + self.offset for end in (self.input_dtype.min, self.input_dtype.max))

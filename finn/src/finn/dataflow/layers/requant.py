@@ -170,7 +170,7 @@ class Requant(Layer):
             words, dtype = values.reshape(self._words, self._lanes), _stored(values)
             tables.append(CppObject("Table", (dtype, *words.shape), words, dtype))
         types = {"Sum": self.sums, "Output": self.output_dtype}
-        return Hls("requant", "Requant", {**config, **types}, tuple(tables))
+        return Hls("requant", "Requant", config, types, tuple(tables))
 
     def rtl(self) -> Rtl:
         m, b = np.broadcast_arrays(self.multipliers, self.added)

@@ -153,8 +153,8 @@ class StreamingConcat(Layer):
         return int(dtype.signed())
 
     def hls(self) -> Hls:
-        config = {"SIMD": self.SIMD, "Beats": self.parts.beats(self.SIMD), "Output": self.dtype}
-        return Hls("streaming_concat", "StreamingConcat", config)
+        config: dict[str, int | tuple[int, ...]] = {"SIMD": self.SIMD, "Beats": self.parts.beats(self.SIMD)}
+        return Hls("streaming_concat", "StreamingConcat", config, {"Output": self.dtype})
 
     def rtl(self) -> Rtl:
         return Rtl(

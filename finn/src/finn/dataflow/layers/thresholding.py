@@ -127,8 +127,9 @@ class Thresholding(Layer):
         return self.function.address_bits(self.channels, self.PE)
 
     def hls(self) -> Hls:
-        config = {"PE": self.PE, "Folds": self.channels // self.PE, "Output": self.output_dtype}
-        return Hls("thresholding", "Thresholding", config, (self.function.hls(self.channels, self.PE),))
+        config = {"PE": self.PE, "Folds": self.channels // self.PE}
+        activation = self.function.hls(self.channels, self.PE)
+        return Hls("thresholding", "Thresholding", config, {"Output": self.output_dtype}, (activation,))
 
     def rtl(self) -> Rtl:
         function = self.function

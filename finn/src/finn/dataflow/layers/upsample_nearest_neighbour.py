@@ -166,8 +166,8 @@ class UpsampleNearestNeighbour(Layer):
     def hls(self) -> Hls:
         rows, columns = self.axes
         sizes = {"Rows": rows.size, "OutRows": rows.out, "Columns": columns.size, "OutColumns": columns.out}
-        config = {"SIMD": self.SIMD, "Folds": self._folds, **sizes, "Depth": self._depth, "Element": self.dtype}
-        return Hls("upsample_nearest_neighbour", "UpsampleNearestNeighbour", config)
+        config = {"SIMD": self.SIMD, "Folds": self._folds, **sizes, "Depth": self._depth}
+        return Hls("upsample_nearest_neighbour", "UpsampleNearestNeighbour", config, {"Element": self.dtype})
 
     def rtl(self) -> Rtl:
         rows, columns = self.axes

@@ -77,8 +77,8 @@ class StreamingDataWidthConverter(Layer):
         return Resources(LUT=round(fab.level * size.bit_length() + size // into / 2 + choose))
 
     def hls(self) -> Hls:
-        config = {"In": self.in_lanes, "Out": self.out_lanes, "Element": self.dtype}
-        return Hls("width_converter", "StreamingDataWidthConverter", config)
+        config = {"In": self.in_lanes, "Out": self.out_lanes}
+        return Hls("width_converter", "StreamingDataWidthConverter", config, {"Element": self.dtype})
 
     def rtl(self) -> Rtl:
         parameters = {"InWidth": self.inputs[0].width, "OutWidth": self.outputs[0].width}
