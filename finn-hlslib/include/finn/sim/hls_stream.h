@@ -1,8 +1,10 @@
 // Copyright (c) 2026, The FINN authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// hls::stream for simulation, with the interface of Vitis HLS (AMD UG1399, "HLS Stream Library"): a queue without
-// limit. To read when it is empty is an error.
+// hls::stream for simulation, where the vendor's header is not at hand (UG1399, "HLS Stream Library").
+//
+// A stream holds any number of elements and is never full. What differs from the vendor's: reading an empty stream is
+// an error, not a warning and a value made up.
 
 #ifndef FINN_SIM_HLS_STREAM_H
 #define FINN_SIM_HLS_STREAM_H
@@ -11,58 +13,101 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
+
+namespace finn {
+namespace sim {
+
+// A first-in first-out queue that grows: a ring whose capacity is a power of two, doubled when it is full.
+template <typename T>
+class Ring {
+ public:
+  std::size_t size() const { return count_; }
+
+  void push(const T &item) {
+    if (count_ == capacity_) grow();
+    items_[(first_ + count_++) & (capacity_ - 1)] = item;
+  }
+  // The first item, which is no longer in the queue; there must be one.
+  T pop() {
+    const std::size_t at = first_;
+    first_ = (first_ + 1) & (capacity_ - 1);
+    count_--;
+    return std::move(items_[at]);
+  }
+
+ private:
+  void grow() {
+    const std::size_t capacity = capacity_ == 0 ? 16 : 2 * capacity_;
+    std::unique_ptr<T[]> items(new T[capacity]);
+    for (std::size_t i = 0; i < count_; i++) items[i] = std::move(items_[(first_ + i) & (capacity_ - 1)]);
+    items_ = std::move(items);
+    capacity_ = capacity;
+    first_ = 0;
+  }
+
+  std::unique_ptr<T[]> items_;
+  std::size_t capacity_ = 0;
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+};
+
+}  // namespace sim
+}  // namespace finn
 
 namespace hls {
 
-// \tparam T      what it carries
-// \tparam Depth  of the FIFO in hardware; no limit here
 template <typename T, int Depth = 0>
-class stream {
+class stream;
+
+// \tparam T  type of the elements; it has a default constructor
+template <typename T>
+class stream<T, 0> {
  public:
-  stream() = default;
+  stream() : stream("unnamed") {}
+  // \param name  for messages
   explicit stream(const char *name) : name_(name) {}
   stream(const stream &) = delete;
   stream &operator=(const stream &) = delete;
 
-  bool empty() const { return head_ == tail_; }
+  bool empty() const { return items_.size() == 0; }
   bool full() const { return false; }
-  std::size_t size() const { return tail_ - head_; }
+  std::size_t size() const { return items_.size(); }
 
+  // Throws std::runtime_error if the stream is empty.
   T read() {
-    if (empty()) throw std::runtime_error("the stream " + name_ + " is read and has nothing");
-    return items_[head_++ & (room_ - 1)];
+    if (empty()) refuse();
+    return items_.pop();
   }
   void read(T &item) { item = read(); }
+  // Whether there was something to read.
   bool read_nb(T &item) {
     if (empty()) return false;
-    item = read();
+    item = items_.pop();
     return true;
   }
-  void write(const T &item) {
-    if (size() == room_) grow();
-    items_[tail_++ & (room_ - 1)] = item;
-  }
+  void write(const T &item) { items_.push(item); }
   bool write_nb(const T &item) {
-    write(item);
+    items_.push(item);
     return true;
   }
-  void operator>>(T &item) { item = read(); }
+  void operator>>(T &item) { read(item); }
   void operator<<(const T &item) { write(item); }
 
  private:
-  void grow() {
-    const std::size_t larger = 2 * room_;
-    std::unique_ptr<T[]> items(new T[larger]);
-    for (std::size_t k = head_; k != tail_; k++) items[k & (larger - 1)] = items_[k & (room_ - 1)];
-    items_ = std::move(items);
-    room_ = larger;
-  }
+  [[noreturn]] void refuse() const { throw std::runtime_error("read of the empty stream '" + name_ + "'"); }
 
-  std::string name_ = "without a name";
-  std::size_t room_ = 16;
-  std::unique_ptr<T[]> items_{new T[16]};
-  std::size_t head_ = 0;
-  std::size_t tail_ = 0;
+  finn::sim::Ring<T> items_;
+  std::string name_;
+};
+
+// The same: a simulation without clock knows no depth.
+//
+// \tparam Depth  elements that the stream holds in hardware
+template <typename T, int Depth>
+class stream : public stream<T, 0> {
+ public:
+  using stream<T, 0>::stream;
 };
 
 }  // namespace hls
