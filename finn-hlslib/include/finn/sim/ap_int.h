@@ -90,6 +90,8 @@ class ap_int : public finn::sim::Integer<Width, true> {
   ap_int &operator=(const ap_int &) & = default;  // not to what an operator returned
   template <typename T, typename = decltype(finn::sim::words_of(std::declval<const T &>()))>
   constexpr ap_int(const T &value) : Base(Base::copy(finn::sim::words_of(value))) {}
+  template <int W, bool S>
+  constexpr ap_int(const finn::sim::LowWord<W, S> &value) : Base(Base::copy(finn::sim::cut<Width>(value))) {}
   constexpr ap_int(finn::sim::Exact exact, finn::sim::Native<Width, true> value) : Base(exact, value) {}
   explicit ap_int(const char *text, int radix = 10) : ap_int(finn::sim::parse<Width>(text, radix)) {}
 };
@@ -105,6 +107,8 @@ class ap_uint : public finn::sim::Integer<Width, false> {
   ap_uint &operator=(const ap_uint &) & = default;  // not to what an operator returned
   template <typename T, typename = decltype(finn::sim::words_of(std::declval<const T &>()))>
   constexpr ap_uint(const T &value) : Base(Base::copy(finn::sim::words_of(value))) {}
+  template <int W, bool S>
+  constexpr ap_uint(const finn::sim::LowWord<W, S> &value) : Base(Base::copy(finn::sim::cut<Width>(value))) {}
   constexpr ap_uint(finn::sim::Exact exact, finn::sim::Native<Width, false> value) : Base(exact, value) {}
   explicit ap_uint(const char *text, int radix = 10) : ap_uint(finn::sim::parse<Width>(text, radix)) {}
 };

@@ -10,10 +10,9 @@
 #define FINN_SIM_HLS_STREAM_H
 
 #include <cstddef>
-#include <memory>
 #include <stdexcept>
 #include <string>
-#include <utility>
+#include <vector>
 
 namespace finn {
 namespace sim {
@@ -25,29 +24,26 @@ class Ring {
   std::size_t size() const { return count_; }
 
   void push(const T &item) {
-    if (count_ == capacity_) grow();
-    items_[(first_ + count_++) & (capacity_ - 1)] = item;
+    if (count_ == items_.size()) grow();
+    items_[(first_ + count_++) & (items_.size() - 1)] = item;
   }
   // The first item, which is no longer in the queue; there must be one.
   T pop() {
     const std::size_t at = first_;
-    first_ = (first_ + 1) & (capacity_ - 1);
+    first_ = (first_ + 1) & (items_.size() - 1);
     count_--;
     return std::move(items_[at]);
   }
 
  private:
   void grow() {
-    const std::size_t capacity = capacity_ == 0 ? 16 : 2 * capacity_;
-    std::unique_ptr<T[]> items(new T[capacity]);
-    for (std::size_t i = 0; i < count_; i++) items[i] = std::move(items_[(first_ + i) & (capacity_ - 1)]);
-    items_ = std::move(items);
-    capacity_ = capacity;
+    std::vector<T> items(items_.empty() ? 16 : 2 * items_.size());
+    for (std::size_t i = 0; i < count_; i++) items[i] = std::move(items_[(first_ + i) & (items_.size() - 1)]);
+    items_.swap(items);
     first_ = 0;
   }
 
-  std::unique_ptr<T[]> items_;
-  std::size_t capacity_ = 0;
+  std::vector<T> items_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
 };

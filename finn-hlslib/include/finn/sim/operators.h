@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Operators of integers of any width: results are so wide that nothing is lost (UG1399, "Arbitrary Precision (AP) Data
-// Types"), as long as they have 64 bits at most.
+// Types"). Of + - * / % more than 64 bits are not computed: see LowWord.
 //
 // An operand is an ap_int, ap_uint, a range or a bit of one, or a native integer (bool counts as one bit).
 
@@ -50,6 +50,28 @@ struct Operand<Range<const Integer<Width, Signed>>> : OperandOf<Width, false, tr
 template <typename T>
 struct Operand<Bit<T>> : OperandOf<1, false, true> {};
 
+// A sum, difference or product of more than 64 bits: only the lowest 64 are known. It can be an operand of + - * again
+// and can be cast to 64 bits or fewer, for which the others are not needed; anything else does not compile.
+template <int Width, bool Signed>
+struct LowWord {
+  std::uint64_t bits;
+};
+template <int Width, bool Signed>
+struct Operand<LowWord<Width, Signed>> : OperandOf<Width, Signed, true> {};
+template <int Width, bool Signed>
+constexpr NativeWords<std::uint64_t> words_of(const LowWord<Width, Signed> &value) {
+  static_assert(Width <= WordBits,
+                "a result of + - * with more than 64 bits: cast it to 64 bits or fewer, or its operands to fewer");
+  return {value.bits};
+}
+
+// To be cast to `Target` bits.
+template <int Target, int Width, bool Signed>
+constexpr NativeWords<std::uint64_t> cut(const LowWord<Width, Signed> &value) {
+  static_assert(Target <= WordBits, "+ - * have results of 64 bits at most: nothing is known above");
+  return {value.bits};
+}
+
 // Whether something can be assigned to, as a whole: not a range or a bit, which are written by `=` alone.
 template <typename T>
 struct IsVariable : std::false_type {};
@@ -60,6 +82,9 @@ struct IsVariable<ap_uint<Width>> : std::true_type {};
 
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
+
+template <int Width, bool Signed>
+using Computed = std::conditional_t<(Width <= WordBits), Number<Width, Signed>, LowWord<Width, Signed>>;
 
 // Widths and signs of the results of binary operators.
 template <typename A, typename B>
@@ -73,9 +98,9 @@ struct Result {
   static constexpr int common_width =
       larger(width_a + (signed_b && !signed_a ? 1 : 0), width_b + (signed_a && !signed_b ? 1 : 0));
   using Common = Number<common_width, any_signed>;
-  using Sum = Number<common_width + 1, any_signed>;
-  using Difference = Number<common_width + 1, true>;
-  using Product = Number<width_a + width_b, any_signed>;
+  using Sum = Computed<common_width + 1, any_signed>;
+  using Difference = Computed<common_width + 1, true>;
+  using Product = Computed<width_a + width_b, any_signed>;
   using Quotient = Number<width_a + (signed_b ? 1 : 0), any_signed>;
   using Remainder = Number<smaller(width_a, width_b + (signed_a && !signed_b ? 1 : 0)), signed_a>;
 };
@@ -87,41 +112,47 @@ using Unary = std::enable_if_t<Ours, Operand<A>>;
 template <typename A, typename B, int = Operand<B>::width>
 using Assigned = std::enable_if_t<IsVariable<A>::value, A>;
 
-// The native type in which a result is computed.
-template <int Width, bool Signed>
-struct Arithmetic {
-  static_assert(Width <= WordBits,
-                "the result of + - * / % has more than 64 bits: cast the operands to narrower types, or use += -= *=");
-  using Type = Native<smaller(Width, WordBits), Signed>;
-};
-template <typename R>
-using ArithmeticOf = typename Arithmetic<Operand<R>::width, Operand<R>::is_signed>::Type;
-
 // An operand as a native integer, modulo its range.
 template <typename To, typename T>
 constexpr To native(const T &operand) {
   return static_cast<To>(words_of(operand).word(0));
 }
-
-template <typename R, typename Value>
-constexpr R exact(Value value) {
-  return R(Exact(), static_cast<ArithmeticOf<R>>(value));
+template <typename To, int Width, bool Signed>
+constexpr To native(const LowWord<Width, Signed> &operand) {
+  return static_cast<To>(operand.bits);
 }
+
+// The native type in which a result is computed, and the result.
+template <typename R>
+struct Compute {
+  using Type = Native<R::width, Operand<R>::is_signed>;
+  template <typename Value>
+  static constexpr R exact(Value value) {
+    return R(Exact(), static_cast<Type>(value));
+  }
+};
+template <int Width, bool Signed>
+struct Compute<LowWord<Width, Signed>> {
+  using Type = std::uint64_t;
+  static constexpr LowWord<Width, Signed> exact(std::uint64_t bits) { return {bits}; }
+};
+template <typename R>
+using TypeOf = typename Compute<R>::Type;
 
 template <typename A, typename B, typename R = typename BinaryResult<A, B>::Sum>
 constexpr R operator+(const A &a, const B &b) {
-  using T = ArithmeticOf<R>;
-  return exact<R>(native<T>(a) + native<T>(b));
+  using T = TypeOf<R>;
+  return Compute<R>::exact(native<T>(a) + native<T>(b));
 }
 template <typename A, typename B, typename R = typename BinaryResult<A, B>::Difference>
 constexpr R operator-(const A &a, const B &b) {
-  using T = ArithmeticOf<R>;
-  return exact<R>(native<T>(a) - native<T>(b));
+  using T = TypeOf<R>;
+  return Compute<R>::exact(native<T>(a) - native<T>(b));
 }
 template <typename A, typename B, typename R = typename BinaryResult<A, B>::Product>
 constexpr R operator*(const A &a, const B &b) {
-  using T = ArithmeticOf<R>;
-  return exact<R>(native<T>(a) * native<T>(b));
+  using T = TypeOf<R>;
+  return Compute<R>::exact(native<T>(a) * native<T>(b));
 }
 
 // Division cuts off towards zero; the remainder has the sign of the dividend. Without a case of its own, the smallest
@@ -136,19 +167,23 @@ template <typename T>
 constexpr T remainder(T a, T b) {
   return std::is_signed<T>::value && b == static_cast<T>(-1) ? T(0) : static_cast<T>(a % b);
 }
-// The native type that holds both operands.
-template <typename A, typename B>
-using ArithmeticOfBoth = ArithmeticOf<typename Result<A, B>::Common>;
+// The native type that holds both operands and a result of `Width` bits.
+template <typename A, typename B, int Width>
+struct Divide {
+  static_assert(larger(Result<A, B>::common_width, Width) <= WordBits,
+                "/ and % need operands and a result of 64 bits at most: cast the operands to fewer bits");
+  using Type = Native<smaller(larger(Result<A, B>::common_width, Width), WordBits), Result<A, B>::any_signed>;
+};
 
 template <typename A, typename B, typename R = typename BinaryResult<A, B>::Quotient>
 constexpr R operator/(const A &a, const B &b) {
-  using T = typename Arithmetic<larger(Result<A, B>::common_width, R::width), Result<A, B>::any_signed>::Type;
-  return exact<R>(divide(native<T>(a), native<T>(b)));
+  using T = typename Divide<A, B, R::width>::Type;
+  return R(divide(native<T>(a), native<T>(b)));
 }
 template <typename A, typename B, typename R = typename BinaryResult<A, B>::Remainder>
 constexpr R operator%(const A &a, const B &b) {
-  using T = ArithmeticOfBoth<A, B>;
-  return exact<R>(remainder(native<T>(a), native<T>(b)));
+  using T = typename Divide<A, B, R::width>::Type;
+  return R(remainder(native<T>(a), native<T>(b)));
 }
 
 // A sequence of words made of two by a function of words.
@@ -185,10 +220,10 @@ constexpr R operator^(const A &a, const B &b) {
   return combine<R, Xor>(words_of(a), words_of(b));
 }
 
-template <typename A, typename O = Unary<A>, typename R = Number<O::width + 1, true>>
+template <typename A, typename O = Unary<A>, typename R = Computed<O::width + 1, true>>
 constexpr R operator-(const A &a) {
-  using T = ArithmeticOf<R>;
-  return exact<R>(T(0) - native<T>(a));
+  using T = TypeOf<R>;
+  return Compute<R>::exact(T(0) - native<T>(a));
 }
 template <typename A, typename O = Unary<A>, typename R = Number<O::width, O::is_signed>>
 constexpr R operator+(const A &a) {
@@ -206,7 +241,7 @@ constexpr bool operator!(const A &a) {
 // Comparison of what the numbers mean, whatever their signs: by native integers if one holds both, else by words.
 template <typename A, typename B, bool IsNative = (Result<A, B>::common_width <= WordBits)>
 struct Compare {
-  using T = ArithmeticOfBoth<A, B>;
+  using T = TypeOf<typename Result<A, B>::Common>;
   static constexpr bool equal(const A &a, const B &b) { return native<T>(a) == native<T>(b); }
   static constexpr bool less(const A &a, const B &b) { return native<T>(a) < native<T>(b); }
 };
@@ -292,7 +327,7 @@ struct Shift {
   static constexpr R right(const R &a, int count) {
     if (count < 0) return left(a, -count);
     const typename R::Storage value = a;
-    return exact<R>(value >> (count == R::width ? R::width - 1 : count) >> (count == R::width ? 1 : 0));
+    return Compute<R>::exact(value >> (count == R::width ? R::width - 1 : count) >> (count == R::width ? 1 : 0));
   }
 };
 template <typename R>
@@ -313,25 +348,22 @@ constexpr R operator>>(const A &a, const B &count) {
   return Shift<R>::right(R(a), shift_count(count, R::width));
 }
 
-// Assignments compute modulo the range of the left side, so that no result is too wide for them.
+// Assignments keep the lowest bits.
 template <typename A, typename B, typename R = Assigned<A, B>>
 constexpr R &operator+=(A &a, const B &b) {
-  using T = std::make_unsigned_t<ArithmeticOf<Number<larger(R::width, 32), false>>>;
-  return a = R(native<T>(a) + native<T>(b));
+  return a = R(a + b);
 }
 template <typename A, typename B, typename R = Assigned<A, B>>
 constexpr R &operator-=(A &a, const B &b) {
-  using T = std::make_unsigned_t<ArithmeticOf<Number<larger(R::width, 32), false>>>;
-  return a = R(native<T>(a) - native<T>(b));
+  return a = R(a - b);
 }
 template <typename A, typename B, typename R = Assigned<A, B>>
 constexpr R &operator*=(A &a, const B &b) {
-  using T = std::make_unsigned_t<ArithmeticOf<Number<larger(R::width, 32), false>>>;
-  return a = R(native<T>(a) * native<T>(b));
+  return a = R(a * b);
 }
 template <typename A, typename B, typename R = Assigned<A, B>>
 constexpr R &operator/=(A &a, const B &b) {
-  using T = ArithmeticOfBoth<A, B>;
+  using T = typename Divide<A, B, R::width>::Type;
   return a = R(divide(native<T>(a), native<T>(b)));
 }
 template <typename A, typename B, typename R = Assigned<A, B>>
