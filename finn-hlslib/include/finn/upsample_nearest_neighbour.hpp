@@ -51,24 +51,21 @@ class UpsampleNearestNeighbour {
   void step(In &in, Out &out) {
     FINN_HLS(inline)
     FINN_HLS(dependence variable = ring_ inter false)
-    const int offset = pixel_ + static_cast<int>(fold_);
+    // A pixel that will not be read again is given up word by word.
+    const bool leaves = row_.moves() && column_.moves();
+    const int offset = pixel_ + (leaves ? 0 : static_cast<int>(fold_));
     const bool ready = ring_.has(offset);
     if (ready) out.write(ring_.at(offset));
     ring_.accept(in);
+    if (ready && leaves) ring_.move(1, 1);
     if (ready && fold_.next()) advance();
   }
 
  private:
-  // To the next pixel. What will not be read again is given up.
+  // To the next pixel.
   void advance() {
     FINN_HLS(inline)
-    if (column_.moves()) {
-      if (row_.moves()) {
-        ring_.move(Config::Folds, Config::Folds % Config::Depth);
-      } else {
-        pixel_ = pixel_ + Config::Folds;
-      }
-    }
+    if (column_.moves() && !row_.moves()) pixel_ = pixel_ + Config::Folds;
     if (column_.next()) {
       pixel_ = 0;
       row_.next();

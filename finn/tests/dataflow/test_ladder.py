@@ -1,4 +1,6 @@
-"""The ladder that every layer climbs: NumPy == ONNX graph == RTL, with and without stalls; measured cycles == schedule.
+"""The ladder that every layer climbs: NumPy == ONNX graph == C++ == RTL; measured cycles == schedule.
+
+RTL runs with and without stalls. A kernel in C++ has the same initiation interval.
 
 Several random layers stand side by side in one design, because compiling a simulator is what takes time. The default
 run tries a few, `make sweep` thousands (FINN_SWEEP examples of GROUP layers each).
@@ -19,11 +21,15 @@ from finn.dataflow import timing
 from finn.dataflow.graph import Instance, instances, make_graph, make_model
 from finn.dataflow.layer import IntArray, Layer
 from finn.dataflow.layers import LAYERS as REGISTERED
+from finn.hls import CppSimulator
 from finn.rtl import Simulator, stitch
 from finn.rtl.lint import lint_design
 from finn.rtl.sim import Passage, SimResult
 
 FRAMES = 9
+SETTLED = 3
+"""Frames after which a kernel takes as long for each."""
+
 GROUP = 6
 FEW = settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=int(os.environ.get("FINN_SWEEP", "50")), derandomize=False)
@@ -65,8 +71,9 @@ def climb(layers: list[Layer], seed: int) -> None:
             assert stream.dtype.allowed(y).all()
         graph_agrees(layer, x, ys)
     side_by_side = placed(layers)
+    flat = [x for layer in inputs for x in layer]
+    in_cpp(side_by_side, flat, [y for ys in expected for y in ys])
     with Simulator(stitch(make_graph(side_by_side)), assertions=True) as sim:
-        flat = [x for layer in inputs for x in layer]
         free = sim.run(*flat)
         gaps, pauses = rng.choice([0, 0.3, 0.7], 2)
         stalled = sim.run(*flat, input_gaps=gaps, back_pressure=pauses, seed=seed)
@@ -76,6 +83,17 @@ def climb(layers: list[Layer], seed: int) -> None:
         np.testing.assert_array_equal(b, y, f"{name} with stalls")
     for k, layer in enumerate(layers):
         times_agree(layer, *passages(layers, k, free))
+
+
+def in_cpp(side_by_side: list[Instance], inputs: list[IntArray], expected: list[IntArray]) -> None:
+    """The kernels give the same, and take as many steps for a frame as the layers say."""
+    simulator = CppSimulator(make_graph(side_by_side))
+    outputs = [f"{i.name}.{t}" for i in side_by_side for t in i.outputs]
+    for name, y, found in zip(outputs, expected, simulator.run(*inputs), strict=True):
+        np.testing.assert_array_equal(found, y, f"{name} in C++")
+    few, all_of_them = simulator.steps(*(x[:SETTLED] for x in inputs)), simulator.steps(*inputs)
+    for i in side_by_side:
+        assert all_of_them[i.name] - few[i.name] == (FRAMES - SETTLED) * i.layer.cycles, i.layer
 
 
 def passages(layers: list[Layer], k: int, result: SimResult) -> tuple[Passage, Passage]:

@@ -10,7 +10,7 @@ import pytest
 from finn.core.datatype import DataType
 from finn.dataflow.analysis import dataflow_performance, exp_cycles_per_layer, latency_cycles, op_and_param_counts
 from finn.dataflow.graph import DataflowError, Instance, make_model
-from finn.dataflow.layer import Layer, Reads, Resources, Rtl, Schedule, Stream, Writes
+from finn.dataflow.layer import Hls, Layer, Reads, Resources, Rtl, Schedule, Stream, Writes
 from finn.dataflow.layers.label_select import LabelSelect
 from finn.dataflow.layers.mvau import MVAU
 from finn.dataflow.layers.thresholding import Thresholding
@@ -47,6 +47,9 @@ class Steps(Layer):
 
     def rtl(self) -> Rtl:
         return Rtl("none", {})
+
+    def hls(self) -> Hls:
+        return Hls("none", "None", {})
 
 
 def left(*plans: Schedule, frames: int = 1) -> list[int]:

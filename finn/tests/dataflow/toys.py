@@ -8,6 +8,7 @@ import numpy as np
 
 from finn.core.datatype import BaseDataType, DataType
 from finn.dataflow.layer import (
+    Hls,
     IntArray,
     Layer,
     LayerError,
@@ -54,6 +55,9 @@ class Toy(Layer):
 
     def rtl(self) -> Rtl:
         return Rtl("none", {})
+
+    def hls(self) -> Hls:
+        return Hls("none", "None", {})
 
     def resources(self, part: str | None = None) -> Resources:
         chosen = [str(v) for v in self.config().values()]

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 
@@ -39,9 +40,7 @@ class CppSimulator:
         threads : over which the frames are spread; as many as there are processors by default.
         Raises HlsError for inputs that do not fit, or if a kernel asks for a beat that nobody sends.
         """
-        streams = [stream for _, stream in self.source.inputs]
-        frames = _frames(inputs, streams)
-        beats = [_contiguous(cpp.stored(s.to_beats(x), s.dtype)) for x, s in zip(inputs, streams, strict=True)]
+        frames, beats = self._beats(inputs)
         outs = [np.zeros((frames * s.beats, s.lanes), cpp.storage(s.dtype)) for _, s in self.source.outputs]
         count = min(frames, threads or len(os.sched_getaffinity(0)))
         starts = [frames * k // count for k in range(count + 1)]
@@ -52,23 +51,36 @@ class CppSimulator:
             for out, (_, s) in zip(outs, self.source.outputs, strict=True)
         )
 
-    def _part(self, inputs: Sequence[cpp.Bytes], outputs: Sequence[cpp.Bytes], start: int, stop: int) -> None:
-        """Frames `start` to `stop` on one thread."""
-        streams = [s for _, s in (*self.source.inputs, *self.source.outputs)]
-        sizes = [s.beats * array.strides[0] for array, s in zip((*inputs, *outputs), streams, strict=True)]
-        places = [array.ctypes.data + start * n for array, n in zip((*inputs, *outputs), sizes, strict=True)]
+    def steps(self, *inputs: IntArray) -> dict[str, int]:
+        """Node name -> the clock cycles in which its kernel does something, if all frames are there from the beginning.
+
+        Raises HlsError as `run`.
+        """
+        frames, beats = self._beats(inputs)
+        with self._network() as network:
+            self._library.finn_network_send(network, _pointers([b.ctypes.data for b in beats]), frames)
+            self._step(network, frames)
+            return {
+                i.name: self._library.finn_network_steps(network, k) for k, i in enumerate(self.source.instances)
+            }
+
+    def _beats(self, inputs: Sequence[IntArray]) -> tuple[int, list[cpp.Bytes]]:
+        """The number of frames, and the elements of their beats. Raises HlsError if they do not fit."""
+        streams = [stream for _, stream in self.source.inputs]
+        frames = _frames(inputs, streams)
+        return frames, [_contiguous(cpp.stored(s.to_beats(x), s.dtype)) for x, s in zip(inputs, streams, strict=True)]
+
+    @contextmanager
+    def _network(self) -> Iterator[ctypes.c_void_p]:
         network = self._library.finn_network_new(self._tables)
-        failed = -1
         try:
-            for frame in range(stop - start):
-                at = [p + frame * n for p, n in zip(places, sizes, strict=True)]
-                self._library.finn_network_send(network, _pointers(at[: len(inputs)]), 1)
-                failed = self._library.finn_network_run(network, 1)
-                if failed >= 0:
-                    break
-                self._library.finn_network_receive(network, _pointers(at[len(inputs) :]), 1)
+            yield network
         finally:
             self._library.finn_network_free(network)
+
+    def _step(self, network: ctypes.c_void_p, frames: int) -> None:
+        """All kernels, one after the other. Raises HlsError if one of them waits in vain."""
+        failed = self._library.finn_network_run(network, frames)
         if failed >= 0:
             raise HlsError(
                 "the C++ simulation has stopped",
@@ -76,6 +88,18 @@ class CppSimulator:
                 why="its kernel waits for a beat that nobody sends",
                 remedy="compare the layer with its kernel in finn-hlslib",
             )
+
+    def _part(self, inputs: Sequence[cpp.Bytes], outputs: Sequence[cpp.Bytes], start: int, stop: int) -> None:
+        """Frames `start` to `stop` on one thread."""
+        streams = [s for _, s in (*self.source.inputs, *self.source.outputs)]
+        sizes = [s.beats * array.strides[0] for array, s in zip((*inputs, *outputs), streams, strict=True)]
+        places = [array.ctypes.data for array in (*inputs, *outputs)]
+        with self._network() as network:
+            for frame in range(start, stop):
+                at = [p + frame * n for p, n in zip(places, sizes, strict=True)]
+                self._library.finn_network_send(network, _pointers(at[: len(inputs)]), 1)
+                self._step(network, 1)
+                self._library.finn_network_receive(network, _pointers(at[len(inputs) :]), 1)
 
 
 def _frames(inputs: Sequence[IntArray], streams: Sequence[Stream]) -> int:
@@ -109,6 +133,8 @@ def _load(path: Path) -> ctypes.CDLL:
     library.finn_network_new.argtypes = [pointer]
     library.finn_network_free.argtypes = [pointer]
     library.finn_network_run.restype = ctypes.c_int64
+    library.finn_network_steps.restype = ctypes.c_uint64
+    library.finn_network_steps.argtypes = [pointer, ctypes.c_int64]
     library.finn_network_run.argtypes = [pointer, ctypes.c_uint64]
     library.finn_network_send.argtypes = library.finn_network_receive.argtypes = [pointer, pointer, ctypes.c_uint64]
     return library
