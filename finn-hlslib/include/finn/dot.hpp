@@ -18,7 +18,7 @@ typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {
   Sum sum = 0;
   for (unsigned i = 0; i < N; i++) {
     FINN_HLS(unroll)
-    sum = Sum(sum + Sum(number(x[i]) * number(w[i])));
+    sum += number(x[i]) * number(w[i]);
   }
   return sum;
 }
@@ -32,7 +32,7 @@ ap_int<bits_of(N + 1) + 1> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
   Count equal = 0;
   for (unsigned i = 0; i < N; i++) {
     FINN_HLS(unroll)
-    equal = Count(equal + ap_uint<1>(x[i].bit() == w[i].bit()));
+    equal += x[i].bit() == w[i].bit();
   }
   return ap_int<bits_of(N + 1) + 1>(2 * static_cast<int>(equal) - static_cast<int>(N));
 }
