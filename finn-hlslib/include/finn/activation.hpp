@@ -48,12 +48,12 @@ struct Thresholds {
   Output operator()(unsigned fold, unsigned lane, const T &result) const {
     FINN_HLS(inline)
     const Threshold(&own)[Steps] = at[Folds > 1 ? fold : 0][Lanes > 1 ? lane : 0];
-    ap_uint<bits_of(Steps + 1)> count = 0;
+    int count = 0;
     for (unsigned step = 0; step < Steps; step++) {
       FINN_HLS(unroll)
       count += number(result) >= own[step] ? 1 : 0;
     }
-    return Counted<Output, Bias>::of(static_cast<int>(count));
+    return Counted<Output, Bias>::of(count);
   }
 };
 

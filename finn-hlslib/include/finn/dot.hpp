@@ -23,18 +23,18 @@ typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {
   return sum;
 }
 
-// The same of bipolar values: equal bits are counted (XNOR and population count; Umuroglu et al. 2017,
+// The same of bipolar values: bits that differ are counted (XNOR and population count; Umuroglu et al. 2017,
 // arXiv:1612.07119).
 template <unsigned N>
 ap_int<bits_of(N + 1) + 1> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
   FINN_HLS(inline)
-  using Count = ap_uint<sum_width(bits_of(N + 1))>;
-  Count equal = 0;
+  // Exclusive or instead of !=: GCC 12 makes wrong code of comparisons that are summed up in bytes.
+  ap_uint<sum_width(bits_of(N + 1))> different = 0;
   for (unsigned i = 0; i < N; i++) {
     FINN_HLS(unroll)
-    equal += x[i].bit() == w[i].bit();
+    different += x[i].bit() ^ w[i].bit();
   }
-  return ap_int<bits_of(N + 1) + 1>(2 * static_cast<int>(equal) - static_cast<int>(N));
+  return ap_int<bits_of(N + 1) + 1>(static_cast<int>(N) - 2 * static_cast<int>(different));
 }
 
 }  // namespace finn
