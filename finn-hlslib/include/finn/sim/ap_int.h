@@ -18,7 +18,7 @@
 #include "text.h"
 
 namespace finn {
-namespace sim {
+namespace light {
 
 // What ap_int and ap_uint have in common.
 template <int Width, bool Signed>
@@ -28,6 +28,7 @@ class Integer : public std::conditional_t<(Width <= WordBits), Narrow<Width, Sig
 
  public:
   static constexpr int width = Width;
+  static constexpr bool sign_flag = Signed;
 
   Integer() = default;
   constexpr Integer(const Base &base) : Base(base) {}
@@ -45,10 +46,10 @@ class Integer : public std::conditional_t<(Width <= WordBits), Narrow<Width, Sig
   constexpr Bit<const Integer> operator[](int index) const { return Bit<const Integer>(*this, index); }
 
   // The lowest bits of the number, extended by its sign.
-  constexpr int to_int() const { return static_cast<int>(this->word(0)); }
-  constexpr unsigned to_uint() const { return static_cast<unsigned>(this->word(0)); }
-  constexpr std::int64_t to_int64() const { return static_cast<std::int64_t>(this->word(0)); }
-  constexpr std::uint64_t to_uint64() const { return this->word(0); }
+  constexpr int to_int() const { return native<int>(*this); }
+  constexpr unsigned to_uint() const { return native<unsigned>(*this); }
+  constexpr std::int64_t to_int64() const { return native<std::int64_t>(*this); }
+  constexpr std::uint64_t to_uint64() const { return native<std::uint64_t>(*this); }
   constexpr bool to_bool() const { return or_reduce(); }
 
   constexpr bool and_reduce() const {
@@ -59,64 +60,67 @@ class Integer : public std::conditional_t<(Width <= WordBits), Narrow<Width, Sig
     return true;
   }
   constexpr bool or_reduce() const {
-    for (int i = 0; i * WordBits < Width; i++) {
-      if (this->word(i) != 0) return true;
+    for (int low = 0; low < Width; low += WordBits) {
+      if (this->field(low, smaller(Width - low, WordBits)) != 0) return true;
     }
     return false;
   }
   constexpr bool xor_reduce() const {
-    bool odd = false;
-    for (int i = 0; i < Width; i++) odd ^= this->field(i, 1) != 0;
-    return odd;
+    std::uint64_t bits = 0;
+    for (int low = 0; low < Width; low += WordBits) bits ^= this->field(low, smaller(Width - low, WordBits));
+    for (int half = WordBits / 2; half > 0; half /= 2) bits ^= bits >> half;
+    return (bits & 1) != 0;
   }
 
   // \param radix  2 (all bits, two's complement) or 8, 10, 16 (a sign and digits); 0b, 0o or 0x stands in front
-  std::string to_string(int radix = 2) const { return digits_of<Width>(*this, radix); }
+  std::string to_string(int radix = 2) const { return digits_of<Width>(words_of(*this), radix); }
 };
 template <int Width, bool Signed>
 constexpr int Integer<Width, Signed>::width;
+template <int Width, bool Signed>
+constexpr bool Integer<Width, Signed>::sign_flag;
 
-}  // namespace sim
+}  // namespace light
 }  // namespace finn
 
 // A signed integer of `Width` bits. What is assigned to it is wrapped.
 template <int Width>
-class ap_int : public finn::sim::Integer<Width, true> {
-  using Base = finn::sim::Integer<Width, true>;
+class ap_int : public finn::light::Integer<Width, true> {
+  using Base = finn::light::Integer<Width, true>;
 
  public:
   ap_int() = default;
   ap_int(const ap_int &) = default;
   ap_int &operator=(const ap_int &) & = default;  // not to what an operator returned
-  template <typename T, typename = decltype(finn::sim::words_of(std::declval<const T &>()))>
-  constexpr ap_int(const T &value) : Base(Base::copy(finn::sim::words_of(value))) {}
+  template <typename T, typename = decltype(finn::light::words_of(std::declval<const T &>()))>
+  constexpr ap_int(const T &value) : Base(Base::copy(finn::light::words_of(value))) {}
   template <int W, bool S>
-  constexpr ap_int(const finn::sim::LowWord<W, S> &value) : Base(Base::copy(finn::sim::cut<Width>(value))) {}
-  constexpr ap_int(finn::sim::Exact exact, finn::sim::Native<Width, true> value) : Base(exact, value) {}
-  explicit ap_int(const char *text, int radix = 10) : ap_int(finn::sim::parse<Width>(text, radix)) {}
+  constexpr ap_int(const finn::light::LowWord<W, S> &value) : Base(Base::copy(finn::light::cut<Width>(value))) {}
+  constexpr ap_int(finn::light::Exact exact, finn::light::Native<Width, true> value) : Base(exact, value) {}
+  explicit ap_int(const char *text, int radix = 10) : ap_int(finn::light::parse<Width>(text, radix)) {}
 };
 
 // An unsigned integer of `Width` bits. What is assigned to it is wrapped.
 template <int Width>
-class ap_uint : public finn::sim::Integer<Width, false> {
-  using Base = finn::sim::Integer<Width, false>;
+class ap_uint : public finn::light::Integer<Width, false> {
+  using Base = finn::light::Integer<Width, false>;
 
  public:
   ap_uint() = default;
   ap_uint(const ap_uint &) = default;
   ap_uint &operator=(const ap_uint &) & = default;  // not to what an operator returned
-  template <typename T, typename = decltype(finn::sim::words_of(std::declval<const T &>()))>
-  constexpr ap_uint(const T &value) : Base(Base::copy(finn::sim::words_of(value))) {}
+  template <typename T, typename = decltype(finn::light::words_of(std::declval<const T &>()))>
+  constexpr ap_uint(const T &value) : Base(Base::copy(finn::light::words_of(value))) {}
   template <int W, bool S>
-  constexpr ap_uint(const finn::sim::LowWord<W, S> &value) : Base(Base::copy(finn::sim::cut<Width>(value))) {}
-  constexpr ap_uint(finn::sim::Exact exact, finn::sim::Native<Width, false> value) : Base(exact, value) {}
-  explicit ap_uint(const char *text, int radix = 10) : ap_uint(finn::sim::parse<Width>(text, radix)) {}
+  constexpr ap_uint(const finn::light::LowWord<W, S> &value) : Base(Base::copy(finn::light::cut<Width>(value))) {}
+  constexpr ap_uint(finn::light::Exact exact, finn::light::Native<Width, false> value) : Base(exact, value) {}
+  explicit ap_uint(const char *text, int radix = 10) : ap_uint(finn::light::parse<Width>(text, radix)) {}
 };
 
 // Numbers are printed in decimal.
 template <typename Stream, int Width, bool Signed,
           typename = std::enable_if_t<std::is_base_of<std::ios_base, Stream>::value>>
-Stream &operator<<(Stream &stream, const finn::sim::Integer<Width, Signed> &number) {
+Stream &operator<<(Stream &stream, const finn::light::Integer<Width, Signed> &number) {
   stream << number.to_string(10);
   return stream;
 }

@@ -9,34 +9,37 @@
 #include "storage.h"
 
 namespace finn {
-namespace sim {
+namespace light {
 
 // Whether T is a native number, or an enum that converts to one by itself.
 template <typename T>
 struct IsNative : std::integral_constant<bool, std::is_arithmetic<T>::value ||
                                                    (std::is_enum<T>::value && std::is_convertible<T, int>::value)> {};
 
-// A native integer, enum or floating-point number, or any integer of finn::sim: as a sequence of words.
-// Floating-point numbers are cut off towards zero; they must fit 64 bits.
+// A number as a sequence of words. Floating-point numbers are cut off towards zero; they must fit 64 bits.
 template <typename T, typename = std::enable_if_t<IsNative<T>::value>>
 constexpr auto words_of(const T &value) {
-  using Integer = std::conditional_t<std::is_unsigned<T>::value, std::uint64_t, std::int64_t>;
-  return NativeWords<Integer>{static_cast<Integer>(value)};
+  using Word = std::conditional_t<std::is_integral<T>::value, T, std::int64_t>;
+  return NativeWords<Word>{static_cast<Word>(value)};
 }
-template <typename T, typename = decltype(std::declval<const T &>().word(0))>
+template <typename T, typename Storage = typename T::Storage>
+constexpr NativeWords<Storage> words_of(const T &value) {
+  return {static_cast<Storage>(value)};
+}
+template <typename T, typename = void, typename = decltype(std::declval<const T &>().word(0))>
 constexpr const T &words_of(const T &value) {
   return value;
 }
 
 // The bits `high` to `low` of an integer, an unsigned number of that many bits.
 //
-// \tparam Integer  what it is a range of; of a const type the bits can only be read
-template <typename Integer>
+// \tparam Owner  what it is a range of; of a const type the bits can only be read
+template <typename Owner>
 class Range {
  public:
   // \param high, low  0 <= low <= high < width
-  constexpr Range(Integer &integer, int high, int low) : integer_(integer), high_(high), low_(low) {
-    assert(low >= 0 && low <= high && high < Integer::width && "a range needs 0 <= low <= high < width");
+  constexpr Range(Owner &integer, int high, int low) : integer_(integer), high_(high), low_(low) {
+    assert(low >= 0 && low <= high && high < Owner::width && "a range needs 0 <= low <= high < width");
   }
   Range(const Range &) = default;
   ~Range() = default;
@@ -44,12 +47,14 @@ class Range {
   // Assignment writes the lowest bits of the source.
   template <typename T, typename = decltype(words_of(std::declval<const T &>()))>
   constexpr Range &operator=(const T &source) {
-    static_assert(!std::is_const<Integer>::value, "a range of a constant cannot be written");
+    static_assert(!std::is_const<Owner>::value, "a range of a constant cannot be written");
     write(words_of(source));
     return *this;
   }
-  constexpr Range &operator=(const Range &source) {  // NOLINT(bugprone-unhandled-self-assignment): copies bits
-    return *this = Integer::copy(source);
+  constexpr Range &operator=(const Range &source) {
+    // A copy, as both may be ranges of the same number.
+    write(words_of(Owner::copy(source)));
+    return *this;
   }
 
   constexpr operator std::uint64_t() const { return word(0); }
@@ -73,42 +78,40 @@ class Range {
     }
   }
 
-  Integer &integer_;
+  Owner &integer_;
   int high_;
   int low_;
 };
 
 // One bit of an integer.
-template <typename Integer>
+template <typename Owner>
 class Bit {
  public:
   // \param index  0 <= index < width
-  constexpr Bit(Integer &integer, int index) : integer_(integer), index_(index) {
-    assert(index >= 0 && index < Integer::width && "a bit needs 0 <= index < width");
+  constexpr Bit(Owner &integer, int index) : integer_(integer), index_(index) {
+    assert(index >= 0 && index < Owner::width && "a bit needs 0 <= index < width");
   }
   Bit(const Bit &) = default;
   ~Bit() = default;
 
   // Assignment writes whether the source is not 0.
   constexpr Bit &operator=(bool source) {
-    static_assert(!std::is_const<Integer>::value, "a bit of a constant cannot be written");
+    static_assert(!std::is_const<Owner>::value, "a bit of a constant cannot be written");
     integer_.set_field(index_, 1, source ? 1 : 0);
     return *this;
   }
-  constexpr Bit &operator=(const Bit &source) {  // NOLINT(bugprone-unhandled-self-assignment): copies a bit
-    return *this = static_cast<bool>(source);
-  }
+  constexpr Bit &operator=(const Bit &source) { return *this = static_cast<bool>(source); }
 
   constexpr operator bool() const { return integer_.field(index_, 1) != 0; }
   constexpr std::uint64_t word(int index) const { return index == 0 ? integer_.field(index_, 1) : 0; }
   constexpr bool to_bool() const { return *this; }
 
  private:
-  Integer &integer_;
+  Owner &integer_;
   int index_;
 };
 
-}  // namespace sim
+}  // namespace light
 }  // namespace finn
 
 #endif

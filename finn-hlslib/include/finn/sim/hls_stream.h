@@ -15,7 +15,7 @@
 #include <vector>
 
 namespace finn {
-namespace sim {
+namespace light {
 
 // A first-in first-out queue that grows: a ring whose capacity is a power of two, doubled when it is full.
 template <typename T>
@@ -48,7 +48,7 @@ class Ring {
   std::size_t count_ = 0;
 };
 
-}  // namespace sim
+}  // namespace light
 }  // namespace finn
 
 namespace hls {
@@ -93,7 +93,7 @@ class stream<T, 0> {
  private:
   [[noreturn]] void refuse() const { throw std::runtime_error("read of the empty stream '" + name_ + "'"); }
 
-  finn::sim::Ring<T> items_;
+  finn::light::Ring<T> items_;
   std::string name_;
 };
 

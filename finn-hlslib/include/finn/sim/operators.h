@@ -17,7 +17,7 @@ template <int Width>
 class ap_uint;
 
 namespace finn {
-namespace sim {
+namespace light {
 
 template <int Width, bool Signed>
 using Number = std::conditional_t<Signed, ap_int<Width>, ap_uint<Width>>;
@@ -115,7 +115,7 @@ using Assigned = std::enable_if_t<IsVariable<A>::value, A>;
 // An operand as a native integer, modulo its range.
 template <typename To, typename T>
 constexpr To native(const T &operand) {
-  return static_cast<To>(words_of(operand).word(0));
+  return lowest<To>(words_of(operand));
 }
 template <typename To, int Width, bool Signed>
 constexpr To native(const LowWord<Width, Signed> &operand) {
@@ -186,7 +186,7 @@ constexpr R operator%(const A &a, const B &b) {
   return R(remainder(native<T>(a), native<T>(b)));
 }
 
-// A sequence of words made of two by a function of words.
+// A function of bits, of two sequences of words.
 template <typename A, typename B, typename Function>
 struct Combined {
   const A &a;
@@ -194,30 +194,55 @@ struct Combined {
   constexpr std::uint64_t word(int index) const { return Function::of(a.word(index), b.word(index)); }
 };
 struct And {
-  static constexpr std::uint64_t of(std::uint64_t a, std::uint64_t b) { return a & b; }
+  template <typename T>
+  static constexpr T of(T a, T b) {
+    return static_cast<T>(a & b);
+  }
 };
 struct Or {
-  static constexpr std::uint64_t of(std::uint64_t a, std::uint64_t b) { return a | b; }
+  template <typename T>
+  static constexpr T of(T a, T b) {
+    return static_cast<T>(a | b);
+  }
 };
 struct Xor {
-  static constexpr std::uint64_t of(std::uint64_t a, std::uint64_t b) { return a ^ b; }
+  template <typename T>
+  static constexpr T of(T a, T b) {
+    return static_cast<T>(a ^ b);
+  }
 };
-template <typename R, typename Function, typename A, typename B>
-constexpr R combine(const A &a, const B &b) {
-  return R(Combined<A, B, Function>{a, b});
-}
+// The same of two numbers: by native integers if one holds the result, else by words.
+template <typename R, typename Function, bool IsNative = (R::width <= WordBits)>
+struct Bitwise {
+  template <typename A, typename B>
+  static constexpr R of(const A &a, const B &b) {
+    using T = TypeOf<R>;
+    return Compute<R>::exact(Function::of(native<T>(a), native<T>(b)));
+  }
+};
+template <typename R, typename Function>
+struct Bitwise<R, Function, false> {
+  template <typename A, typename B>
+  static constexpr R of(const A &a, const B &b) {
+    return combine(words_of(a), words_of(b));
+  }
+  template <typename A, typename B>
+  static constexpr R combine(const A &a, const B &b) {
+    return R(Combined<A, B, Function>{a, b});
+  }
+};
 
 template <typename A, typename B, typename R = typename BinaryResult<A, B>::Common>
 constexpr R operator&(const A &a, const B &b) {
-  return combine<R, And>(words_of(a), words_of(b));
+  return Bitwise<R, And>::of(a, b);
 }
 template <typename A, typename B, typename R = typename BinaryResult<A, B>::Common>
 constexpr R operator|(const A &a, const B &b) {
-  return combine<R, Or>(words_of(a), words_of(b));
+  return Bitwise<R, Or>::of(a, b);
 }
 template <typename A, typename B, typename R = typename BinaryResult<A, B>::Common>
 constexpr R operator^(const A &a, const B &b) {
-  return combine<R, Xor>(words_of(a), words_of(b));
+  return Bitwise<R, Xor>::of(a, b);
 }
 
 template <typename A, typename O = Unary<A>, typename R = Computed<O::width + 1, true>>
@@ -231,7 +256,7 @@ constexpr R operator+(const A &a) {
 }
 template <typename A, typename O = Unary<A>, typename R = Number<O::width, O::is_signed>>
 constexpr R operator~(const A &a) {
-  return combine<R, Xor>(words_of(a), words_of(-1));
+  return R(Bitwise<Number<O::width, true>, Xor>::of(a, -1));
 }
 template <typename A, typename O = Unary<A>>
 constexpr bool operator!(const A &a) {
@@ -296,7 +321,7 @@ constexpr bool operator>=(const A &a, const B &b) {
 // A count of a shift, cut off at +-limit; the other direction if it is negative.
 template <typename Count>
 constexpr int shift_count(const Count &count, int limit) {
-  return count >= limit ? limit : count <= -limit ? -limit : static_cast<int>(words_of(count).word(0));
+  return count >= limit ? limit : count <= -limit ? -limit : native<int>(count);
 }
 
 // A sequence of words shifted left by `count`, right if it is negative.
@@ -348,18 +373,29 @@ constexpr R operator>>(const A &a, const B &count) {
   return Shift<R>::right(R(a), shift_count(count, R::width));
 }
 
-// Assignments keep the lowest bits.
+// Assignments compute modulo the range of the left side: compilers make vectors of sums in loops then.
+template <typename R>
+struct Assign {
+  static_assert(R::width <= WordBits, "+= -= *= need 64 bits at most on the left");
+  using Type = Native<smaller(R::width, WordBits), false>;
+  // In which products do not overflow as int, to which narrower operands are promoted.
+  using Wider = Native<larger(smaller(R::width, WordBits), 32), false>;
+};
+
 template <typename A, typename B, typename R = Assigned<A, B>>
 constexpr R &operator+=(A &a, const B &b) {
-  return a = R(a + b);
+  using T = typename Assign<R>::Type;
+  return a = R(static_cast<T>(native<T>(a) + native<T>(b)));
 }
 template <typename A, typename B, typename R = Assigned<A, B>>
 constexpr R &operator-=(A &a, const B &b) {
-  return a = R(a - b);
+  using T = typename Assign<R>::Type;
+  return a = R(static_cast<T>(native<T>(a) - native<T>(b)));
 }
 template <typename A, typename B, typename R = Assigned<A, B>>
 constexpr R &operator*=(A &a, const B &b) {
-  return a = R(a * b);
+  using T = typename Assign<R>::Wider;
+  return a = R(native<T>(a) * native<T>(b));
 }
 template <typename A, typename B, typename R = Assigned<A, B>>
 constexpr R &operator/=(A &a, const B &b) {
@@ -421,7 +457,7 @@ constexpr R operator,(const A &a, const B &b) {
   return R(R(a) << OB::width) | low;
 }
 
-}  // namespace sim
+}  // namespace light
 }  // namespace finn
 
 #endif

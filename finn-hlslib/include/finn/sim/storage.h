@@ -3,8 +3,8 @@
 //
 // How integers of any width are kept: up to 64 bits in the next native integer, above in an array of 64-bit words.
 //
-// A value is always sign- or zero-extended to all of its storage. Every type here can be read as an endless sequence
-// of 64-bit words, least significant first: `word(0)`, `word(1)`, ...; what is above the width repeats the sign.
+// A value is always sign- or zero-extended to all of its storage. Every operand can be read as an endless sequence of
+// 64-bit words, least significant first: `word(0)`, `word(1)`, ...; what is above the width repeats the sign.
 
 #ifndef FINN_SIM_STORAGE_H
 #define FINN_SIM_STORAGE_H
@@ -14,7 +14,7 @@
 #include <type_traits>
 
 namespace finn {
-namespace sim {
+namespace light {
 
 constexpr int WordBits = 64;
 
@@ -73,6 +73,28 @@ constexpr Native<Width, Signed> wrap(Native<Width, false> bits) {
   return static_cast<Native<Width, Signed>>(static_cast<Unsigned>((bits & Mask) ^ Sign) - Sign);
 }
 
+// A native integer as a sequence of words.
+template <typename T>
+struct NativeWords {
+  T value;
+  constexpr std::uint64_t word(int index) const {
+    return index == 0                                 ? static_cast<std::uint64_t>(value)
+           : std::is_signed<T>::value && value < T(0) ? ~std::uint64_t(0)
+                                                      : 0;
+  }
+};
+
+// The lowest bits of a sequence of words as a native integer. What is native does not go a long way round by words:
+// compilers see a sum in a loop, to make vectors of it, through few conversions only.
+template <typename To, typename Source>
+constexpr To lowest(const Source &source) {
+  return static_cast<To>(source.word(0));
+}
+template <typename To, typename T>
+constexpr To lowest(const NativeWords<T> &source) {
+  return static_cast<To>(source.value);
+}
+
 // Says that a value needs no wrapping.
 struct Exact {};
 
@@ -83,25 +105,21 @@ class Narrow {
   using Storage = Native<Width, Signed>;
 
   Narrow() = default;
-  constexpr explicit Narrow(std::uint64_t bits)
-      : value_(wrap<Width, Signed>(static_cast<Native<Width, false>>(bits))) {}
   constexpr Narrow(Exact /*unused*/, Storage value) : value_(value) {}
   template <typename Source>
   static constexpr Narrow copy(const Source &source) {
-    return Narrow(source.word(0));
+    return Narrow(Exact(), wrap<Width, Signed>(lowest<Native<Width, false>>(source)));
   }
 
   constexpr operator Storage() const { return value_; }
 
-  constexpr std::uint64_t word(int index) const {
-    return index == 0 ? static_cast<std::uint64_t>(value_) : value_ < 0 ? ~std::uint64_t(0) : 0;
-  }
   constexpr std::uint64_t field(int low, int length) const {
     return (static_cast<std::uint64_t>(value_) >> low) & ones(length);
   }
   constexpr void set_field(int low, int length, std::uint64_t bits) {
     const std::uint64_t mask = ones(length) << low;
-    *this = Narrow((static_cast<std::uint64_t>(value_) & ~mask) | ((bits << low) & mask));
+    const std::uint64_t all = (static_cast<std::uint64_t>(value_) & ~mask) | ((bits << low) & mask);
+    value_ = wrap<Width, Signed>(static_cast<Native<Width, false>>(all));
   }
 
  private:
@@ -166,16 +184,7 @@ class Wide {
 template <int Width, bool Signed>
 constexpr int Wide<Width, Signed>::words;
 
-// A native integer as a sequence of words.
-template <typename T>
-struct NativeWords {
-  T value;
-  constexpr std::uint64_t word(int index) const {
-    return index == 0 ? static_cast<std::uint64_t>(value) : value < 0 ? ~std::uint64_t(0) : 0;
-  }
-};
-
-}  // namespace sim
+}  // namespace light
 }  // namespace finn
 
 #endif

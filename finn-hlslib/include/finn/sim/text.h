@@ -12,7 +12,7 @@
 #include "storage.h"
 
 namespace finn {
-namespace sim {
+namespace light {
 
 // A non-negative number of at least `Width` bits, least significant limb first.
 template <int Width>
@@ -123,7 +123,7 @@ Limbs<Width> parse(const char *text, int radix) {
   return Limbs<Width>(number, negative);
 }
 
-}  // namespace sim
+}  // namespace light
 }  // namespace finn
 
 #endif
