@@ -45,6 +45,8 @@ struct axis {
   typename finn::light::SideChannel<WId>::Type id;
   typename finn::light::SideChannel<WDest>::Type dest;
 };
+template <typename T, int WUser, int WId, int WDest>
+constexpr int axis<T, WUser, WId, WDest>::bytes;
 
 }  // namespace hls
 

@@ -90,8 +90,6 @@ class ap_int : public finn::light::Integer<Width, true> {
 
  public:
   ap_int() = default;
-  ap_int(const ap_int &) = default;
-  ap_int &operator=(const ap_int &) & = default;  // not to what an operator returned
   template <typename T, typename = decltype(finn::light::words_of(std::declval<const T &>()))>
   constexpr ap_int(const T &value) : Base(Base::copy(finn::light::words_of(value))) {}
   template <int W, bool S>
@@ -107,8 +105,6 @@ class ap_uint : public finn::light::Integer<Width, false> {
 
  public:
   ap_uint() = default;
-  ap_uint(const ap_uint &) = default;
-  ap_uint &operator=(const ap_uint &) & = default;  // not to what an operator returned
   template <typename T, typename = decltype(finn::light::words_of(std::declval<const T &>()))>
   constexpr ap_uint(const T &value) : Base(Base::copy(finn::light::words_of(value))) {}
   template <int W, bool S>
@@ -118,11 +114,10 @@ class ap_uint : public finn::light::Integer<Width, false> {
 };
 
 // Numbers are printed in decimal.
-template <typename Stream, int Width, bool Signed,
-          typename = std::enable_if_t<std::is_base_of<std::ios_base, Stream>::value>>
-Stream &operator<<(Stream &stream, const finn::light::Integer<Width, Signed> &number) {
-  stream << number.to_string(10);
-  return stream;
+template <typename Char, typename Traits, int Width, bool Signed>
+std::basic_ostream<Char, Traits> &operator<<(std::basic_ostream<Char, Traits> &stream,
+                                             const finn::light::Integer<Width, Signed> &number) {
+  return stream << number.to_string(10);
 }
 
 #endif

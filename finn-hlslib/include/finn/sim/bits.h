@@ -51,11 +51,12 @@ class Range {
     write(words_of(source));
     return *this;
   }
-  constexpr Range &operator=(const Range &source) {
-    // A copy, as both may be ranges of the same number.
-    write(words_of(Owner::copy(source)));
-    return *this;
+  // Ranges are copied first, for both may be of the same number.
+  template <typename Other>
+  constexpr Range &operator=(const Range<Other> &source) {
+    return *this = Owner::copy(source);
   }
+  constexpr Range &operator=(const Range &source) { return *this = Owner::copy(source); }
 
   constexpr operator std::uint64_t() const { return word(0); }
   constexpr int length() const { return high_ - low_ + 1; }

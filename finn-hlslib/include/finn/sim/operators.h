@@ -447,10 +447,10 @@ constexpr R operator--(A &a, int) {
   return before;
 }
 
-// (a, b): the bits of a above those of b.
+// (a, b): the bits of a above those of b. Constant, so that nothing is assigned to what is not a and b.
 template <typename A, typename B, typename OA = Unary<A>, typename OB = Unary<B>,
           typename R = ap_uint<OA::width + OB::width>>
-constexpr R operator,(const A &a, const B &b) {
+constexpr const R operator,(const A &a, const B &b) {
   static_assert(IsVariable<A>::value || OA::width == 1, "cast a range to its width before it is concatenated");
   static_assert(IsVariable<B>::value || OB::width == 1, "cast a range to its width before it is concatenated");
   const R low = ap_uint<OB::width>(b);
