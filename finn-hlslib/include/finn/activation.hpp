@@ -47,6 +47,8 @@ struct Thresholds {
   template <typename T>
   Output operator()(unsigned fold, unsigned lane, const T &result) const {
     FINN_HLS(inline)
+    FINN_HLS(array_partition variable = at complete dim = 2)
+    FINN_HLS(array_partition variable = at complete dim = 3)
     const Threshold(&own)[Steps] = at[Folds > 1 ? fold : 0][Lanes > 1 ? lane : 0];
     int count = 0;
     for (unsigned step = 0; step < Steps; step++) {

@@ -23,7 +23,7 @@ class Counter {
   bool next() {
     FINN_HLS(inline)
     const bool wraps = last();
-    count_ = wraps ? 0u : count_ + 1u;
+    count_ = wraps ? 0u : *this + 1u;
     return wraps;
   }
 

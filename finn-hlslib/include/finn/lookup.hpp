@@ -44,6 +44,7 @@ class Lookup {
   void step(In &in, Out &out, const Entries &table) {
     FINN_HLS(inline)
     FINN_HLS(array_partition variable = index_ complete)
+    FINN_HLS(array_partition variable = table.at complete dim = 3)
     if (fold_.first()) ask(in.read());
     Beat<Output, Config::PE> y;
     for (unsigned lane = 0; lane < Config::PE; lane++) {

@@ -19,6 +19,7 @@ class Delay {
  public:
   T push(const T &value) {
     FINN_HLS(inline)
+    FINN_HLS(aggregate variable = memory_)
     const T before = memory_[place_];
     memory_[place_] = value;
     place_.next();

@@ -69,6 +69,7 @@ class Ring {
   template <typename In>
   void accept(In &in) {
     FINN_HLS(inline)
+    FINN_HLS(aggregate variable = memory_)
     fresh_ = 0;
     if (held_ < Depth && !in.empty()) {
       memory_[last_] = in.read();

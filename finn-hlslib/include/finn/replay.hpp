@@ -41,6 +41,7 @@ class Replay {
   template <typename In>
   const Beat &next(In &in) {
     FINN_HLS(inline)
+    FINN_HLS(aggregate variable = held_)
     const unsigned place = walk_.address();
     if (walk_.fresh()) held_[place] = in.read();
     walk_.next();

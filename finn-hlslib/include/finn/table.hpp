@@ -22,6 +22,7 @@ struct Table {
 
   const T &element(unsigned word, unsigned lane) const {
     FINN_HLS(inline)
+    FINN_HLS(array_partition variable = at complete dim = 2)
     return at[word][Lanes > 1 ? lane : 0];
   }
 };

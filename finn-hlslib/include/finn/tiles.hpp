@@ -105,6 +105,7 @@ class TilePool {
   template <typename In, typename Out, typename Reduction>
   void step(In &in, Out &out, const Reduction & /*reduction*/) {
     FINN_HLS(inline)
+    FINN_HLS(aggregate variable = held_)
     const auto x = in.read();
     if (row_.counts() && column_.counts()) reduce<Reduction>(x, out);
     if (fold_.next() && column_.next()) row_.next();

@@ -41,6 +41,7 @@ class VVAU {
     for (unsigned pe = 0; pe < Config::PE; pe++) {
       FINN_HLS(unroll)
       typename Config::Input x[Config::SIMD];
+      FINN_HLS(array_partition variable = x complete)
       for (unsigned simd = 0; simd < Config::SIMD; simd++) {
         FINN_HLS(unroll)
         x[simd] = beat.lane[simd * Config::PE + pe];

@@ -32,6 +32,7 @@ struct Weights {
 
   const Tile<T, PE, SIMD> &fetch(unsigned address) const {
     FINN_HLS(inline)
+    FINN_HLS(aggregate variable = tile)
     return tile[address];
   }
 };
