@@ -104,6 +104,7 @@ def test_compiled_is_the_reference(plan: Plan) -> None:
         if not finished:
             return
     assert compiled.levels() == reference.levels()
+    assert list(compiled.blocked()) == list(reference.blocked())
 
 
 # RTL

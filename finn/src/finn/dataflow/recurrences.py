@@ -195,6 +195,10 @@ class Recurrences:
         """When each beat passed, (frames, beats). Only of finished frames."""
         return np.array(self.edges[edge].taken, np.int64).reshape(self.frames, -1)
 
+    def blocked(self) -> Sequence[int]:
+        """Per edge, the cycles in which a beat waited for its reader."""
+        return [_blocked(np.array(e.offered[: len(e.taken)]), np.array(e.taken)) for e in self.edges]
+
     def levels(self) -> Mapping[str, tuple[int, int]]:
         """Of each FIFO the most beats held at the end of a cycle, and the places without which a beat had waited."""
         return {
@@ -210,6 +214,12 @@ def _levels(entered: IntArray, left: IntArray) -> tuple[int, int]:
     held = count - np.searchsorted(left, entered, "right")
     needed = count - np.searchsorted(left, entered, "left")
     return int(held.max()), int(needed.max())
+
+
+def _blocked(offered: IntArray, taken: IntArray) -> int:
+    """A beat waits from when it is offered, or the one before it was taken, until it is taken."""
+    valid = np.maximum(offered, np.concatenate([[0], taken[:-1] + 1]))
+    return int((taken - valid).sum())
 
 
 def _sink(edge: Edge) -> bool:

@@ -4,6 +4,8 @@
 // one step that has something to do to the next; what it needs is collected from the queues as it comes, so that
 // nothing is looked at twice. Queues hold what is on the way, whatever the number of frames. Times are exact; the order
 // in which layers are computed has no influence on them.
+//
+// A follower is called whenever a layer has gone on, with what has passed: the C++ simulation moves its data then.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -74,8 +76,13 @@ struct Edge {
   Queue offered;  // the time from which each beat can be taken
   Queue places;   // the time from which the place of each beat that was taken can be claimed
   Time last = -1;
-  int64_t beats = 0;  // per frame
-  int64_t beat = 0;   // of this frame
+  Time valid = 0;       // from when on the next beat to be taken waits
+  int64_t made = 0;     // beats that were offered, of all frames
+  int64_t taken = 0;    // of them, those that have passed
+  int64_t blocked = 0;  // cycles in which a beat waited
+  int64_t beats = 0;    // per frame
+  int64_t beat = 0;     // of this frame
+  size_t index = 0;
   bool counted = false;
   bool every = false;  // record all times, or those of the first and last beat of a frame
   struct Layer *writer = nullptr;
@@ -84,7 +91,19 @@ struct Edge {
   Queue *left = nullptr;
   std::vector<Time> passed;
 
+  void offer(Time time) {
+    offered.push(time);
+    ++made;
+  }
+  // The time of the next beat, which is to be taken.
+  Time claim() {
+    const Time time = offered.pop();
+    valid = std::max(time, last + 1);
+    return time;
+  }
   void take(Time time) {
+    blocked += time - valid;
+    ++taken;
     last = time;
     if (counted) places.push(time + 1);
     if (entered != nullptr) entered->push(time);
@@ -138,7 +157,7 @@ struct Input {
     Edge &e = *edge;
     const int64_t count = std::min(e.offered.size(), places.size());
     for (int64_t k = 0; k < count; ++k) {
-      const Time time = std::max({e.offered.pop(), e.last + 1, places.pop()});
+      const Time time = std::max({e.claim(), e.last + 1, places.pop()});
       held.push(time + delay);
       e.take(time);
     }
@@ -146,11 +165,9 @@ struct Input {
   }
   // Get what the step needs and what has come; false if something is missing. `time` is raised to the last arrival.
   bool collect(int64_t step, Time &time) {
-    Queue &queue = holds ? held : edge->offered;
-    const Time later = holds ? 0 : delay;
     while (uses.next <= step) {
-      if (queue.empty()) return false;
-      time = std::max(time, queue.pop() + later);
+      if ((holds ? held : edge->offered).empty()) return false;
+      time = std::max(time, holds ? held.pop() : edge->claim() + delay);
       uses.advance();
       ++owed;
     }
@@ -183,7 +200,7 @@ struct Output {
     return true;
   }
   void fire(int64_t step, Time time) {
-    for (; writes.next <= step; writes.advance()) edge->offered.push(time + delay);
+    for (; writes.next <= step; writes.advance()) edge->offer(time + delay);
   }
 };
 
@@ -242,10 +259,10 @@ struct Layer {
       const Time after = outputs.front().delay;
       Time now = time;
       for (int64_t k = 0; k < count; ++k) {
-        now = std::max(now + 1, in.offered.pop() + before);
+        now = std::max(now + 1, in.claim() + before);
         if (out.counted) now = std::max(now, out.places.pop());
         in.take(now);
-        out.offered.push(now + after);
+        out.offer(now + after);
       }
       time = now;
       next += count;
@@ -253,12 +270,12 @@ struct Layer {
     }
     for (int64_t k = 0; k < count; ++k) {
       ++time;
-      for (const Input &i : inputs) time = std::max(time, i.edge->offered.pop() + i.delay);
+      for (const Input &i : inputs) time = std::max(time, i.edge->claim() + i.delay);
       for (const Output &o : outputs) {
         if (o.edge->counted) time = std::max(time, o.edge->places.pop());
       }
       for (const Input &i : inputs) i.edge->take(time);
-      for (const Output &o : outputs) o.edge->offered.push(time + o.delay);
+      for (const Output &o : outputs) o.edge->offer(time + o.delay);
     }
     next += count;
     return count;
@@ -298,6 +315,9 @@ struct Layer {
   }
 };
 
+// Whether it could follow. passed, made : per edge, the beats that its reader has taken, and that its writer has made.
+using Follow = int64_t (*)(void *context, int64_t layer, const int64_t *passed, const int64_t *made);
+
 struct Graph {
   std::vector<std::unique_ptr<Edge>> edges;
   std::vector<std::unique_ptr<Layer>> layers;
@@ -305,7 +325,19 @@ struct Graph {
   std::vector<int64_t> sources, interval;
   std::vector<uint64_t> awake;  // a bit for each layer that may go on
   int64_t frames = 0;
+  Follow follow = nullptr;
+  void *context = nullptr;
+  std::vector<int64_t> passed, made;
+  int64_t lost = -1;  // the layer that could not be followed
 
+  bool followed(const Layer &layer) {
+    if (follow == nullptr) return true;
+    for (const Input &i : layer.inputs) passed[i.edge->index] = i.edge->taken;
+    for (const Output &o : layer.outputs) made[o.edge->index] = o.edge->made;
+    const auto index = static_cast<int64_t>(layer.index);
+    if (follow(context, index, passed.data(), made.data()) == 0) lost = index;
+    return lost < 0;
+  }
   void frame() {
     for (auto &layer : layers) {
       layer->end += layer->period * layer->periods;
@@ -317,7 +349,7 @@ struct Graph {
       const int64_t cycles = interval[k];
       // A frame of an interval is spread evenly: beat i is there from cycle floor(i * interval / beats) on.
       for (int64_t b = 0; b < edge.beats; ++b) {
-        edge.offered.push(cycles == 0 ? first + b : frames * cycles + b * cycles / edge.beats);
+        edge.offer(cycles == 0 ? first + b : frames * cycles + b * cycles / edge.beats);
       }
     }
     ++frames;
@@ -338,6 +370,7 @@ struct Graph {
       Layer &layer = *layers[k];
       awake[k / 64] &= ~(uint64_t{1} << (k % 64));
       if (layer.advance() > 0) {
+        if (!followed(layer)) return;
         for (Input &i : layer.inputs) {
           if (i.edge->last > i.seen && i.edge->writer != nullptr) wake(*i.edge->writer);
           i.seen = i.edge->last;
@@ -359,7 +392,7 @@ struct Graph {
   }
   // What nobody reads is always taken.
   void drain(Edge &edge) {
-    while (!edge.offered.empty()) edge.take(std::max(edge.offered.pop(), edge.last + 1));
+    while (!edge.offered.empty()) edge.take(std::max(edge.claim(), edge.last + 1));
   }
 };
 
@@ -382,14 +415,20 @@ struct FinnLayer {
 };
 
 // beats : per edge, in a frame. ends : those of the layers one after the other, inputs first. interval : per source,
-// cycles over which the beats of a frame are spread; 0 for a beat per cycle.
+// cycles over which the beats of a frame are spread; 0 for a beat per cycle. follow : null, or what follows.
 void *finn_timing_new(int64_t edges, const int64_t *beats, int64_t layers, const FinnLayer *given, const FinnEnd *ends,
-                      int64_t sources, const int64_t *source, const int64_t *interval, int64_t every) {
+                      int64_t sources, const int64_t *source, const int64_t *interval, int64_t every, Follow follow,
+                      void *context) {
   auto graph = std::make_unique<Graph>();
+  graph->follow = follow;
+  graph->context = context;
+  graph->passed.resize(static_cast<size_t>(edges));
+  graph->made.resize(static_cast<size_t>(edges));
   for (int64_t k = 0; k < edges; ++k) {
     auto edge = std::make_unique<Edge>();
     edge->beats = beats[k];
     edge->every = every != 0;
+    edge->index = graph->edges.size();
     graph->edges.push_back(std::move(edge));
   }
   for (int64_t k = 0; k < layers; ++k) {
@@ -437,6 +476,14 @@ int64_t finn_timing_frame(void *handle) {
   graph->settle();
   return static_cast<int64_t>(std::all_of(graph->layers.begin(), graph->layers.end(),
                                           [](const std::unique_ptr<Layer> &layer) { return layer->done(); }));
+}
+
+// The layer that the follower could not follow; -1 if there is none.
+int64_t finn_timing_lost(void *handle) { return static_cast<Graph *>(handle)->lost; }
+
+// blocked : per edge, the cycles in which a beat waited for its reader.
+void finn_timing_blocked(void *handle, int64_t *blocked) {
+  for (const auto &edge : static_cast<Graph *>(handle)->edges) *blocked++ = edge->blocked;
 }
 
 // waits : per layer -1, or the index of the input, or of the output behind the inputs, that it waits for.

@@ -46,6 +46,7 @@ class Timing:
     passed : per tensor, the cycle in which the first and the last beat of each frame pass, (frames, 2); or each beat,
     (frames, beats).
     high_water : per FIFO, the most beats that it held at once. needed : the depth without which a beat had waited.
+    blocked : per tensor, the cycles in which a beat waited for its reader.
     period : the frames after which everything repeats, if it is known. beats : how many passed, of all tensors.
     """
 
@@ -54,6 +55,7 @@ class Timing:
     outputs: tuple[str, ...]
     high_water: Mapping[str, int] = field(default_factory=dict)
     needed: Mapping[str, int] = field(default_factory=dict)
+    blocked: Mapping[str, int] = field(default_factory=dict)
     period: int | None = None
     beats: int = 0
 
@@ -78,6 +80,18 @@ class Timing:
         return float(last[-1] - last[start]) / (len(last) - 1 - start)
 
 
+@dataclass(frozen=True)
+class Follower:
+    """Compiled code that follows a run: `Follow` of timing.cpp, and what it is called with.
+
+    tensors : the tensors in its order, which has to be that of the run.
+    """
+
+    function: int
+    context: int
+    tensors: tuple[str, ...]
+
+
 class Engine(Protocol):
     """What runs a plan, see `Recurrences`."""
 
@@ -85,6 +99,7 @@ class Engine(Protocol):
     def waits(self) -> list[int]: ...
     def passed(self, edge: int) -> IntArray: ...
     def levels(self) -> Mapping[str, tuple[int, int]]: ...
+    def blocked(self) -> Sequence[int]: ...
 
 
 class Network:
@@ -123,20 +138,29 @@ class Network:
             held += sum(end.depth for t, end in ends if t == tensor)
         return held
 
-    def run(self, frames: int, *, interval: int = 0, until_steady: bool = False, every: bool = False) -> Timing:
+    def run(
+        self,
+        frames: int,
+        *,
+        interval: int = 0,
+        until_steady: bool = False,
+        every: bool = False,
+        follower: Follower | None = None,
+    ) -> Timing:
         """Send `frames` frames; `until_steady`: at most so many after the buffers can have been full.
 
         Then it ends, too, if a tensor falls behind the interval in FALLS frames one after the other.
         interval : cycles over which the beats of a frame are spread at the inputs; 0 for one beat per cycle.
-        every : tell the times of all beats. Raises DataflowError if the layers deadlock.
+        every : tell the times of all beats. follower : is called whenever a layer has gone on.
+        Raises DataflowError if the layers deadlock, or cannot be followed; ToolMissing for a follower without compiler.
         """
         names, plan = self._plan(interval)
-        engine = _engine(plan, every)
+        engine = _engine(plan, every) if follower is None else _followed(plan, every, names, follower)
         period = None
         least = _held(plan) if until_steady else 0
         for count in range(1, least + frames + 1):
             if not engine.frame():
-                raise _deadlock(plan, names, engine.waits())
+                raise _stopped(plan, names, engine)
             if count > least > 0:
                 last = [engine.passed(e)[:, -1] for e in range(len(names))]
                 if (period := _period(last, count)) or (interval and _falls_back(last, interval)):
@@ -151,6 +175,7 @@ class Network:
             tuple(names[e] for e in plan.sinks),
             {name: peak for name, (peak, _) in levels.items()},
             {name: needed for name, (_, needed) in levels.items()},
+            {t: n for (e, t), n in zip(enumerate(names), engine.blocked(), strict=True) if e not in plan.constants},
             period,
             sum(plan.beats) * len(passed[names[0]]),
         )
@@ -208,6 +233,18 @@ def _falls_back(last: Sequence[IntArray], interval: int) -> bool:
 # Deadlocks
 
 
+def _stopped(plan: Plan, names: Sequence[str], engine: Engine) -> DataflowError:
+    """Why a run has not come to its end."""
+    if isinstance(engine, _Compiled) and (lost := engine.lost()) >= 0:
+        return DataflowError(
+            "the kernel and the schedule of a layer contradict each other",
+            where=f"node {plan.members[lost].name}",
+            why="by the schedule a beat is made before all has passed that the kernel needs for it",
+            remedy="compare schedule() of the layer with its kernel in finn-hlslib",
+        )
+    return _deadlock(plan, names, engine.waits())
+
+
 def _deadlock(plan: Plan, names: Sequence[str], waits: Sequence[int]) -> DataflowError:
     """Which layers wait for each other; the shortest circle of them."""
     writer = {e: k for k, m in enumerate(plan.members) for e in m.outputs}
@@ -263,7 +300,7 @@ class _Layer(ctypes.Structure):
 class _Compiled:
     """`Recurrences` in C++."""
 
-    def __init__(self, library: ctypes.CDLL, plan: Plan, every: bool) -> None:
+    def __init__(self, library: ctypes.CDLL, plan: Plan, every: bool, follower: Follower | None = None) -> None:
         self._library, self._plan = library, plan
         self._frames = 0
         self._held: list[IntArray] = []  # the library keeps pointers to them
@@ -277,6 +314,7 @@ class _Compiled:
             library.finn_timing_new(
                 len(plan.beats), beats, len(layers), (_Layer * len(layers))(*layers), (_End * len(ends))(*ends),
                 len(plan.sources), sources, intervals, int(every),
+                *((follower.function, follower.context) if follower else (None, None)),
             )
         )  # fmt: skip
 
@@ -316,6 +354,15 @@ class _Compiled:
     def passed(self, edge: int) -> IntArray:
         return self.times(edge).reshape(self._frames, -1)
 
+    def lost(self) -> int:
+        """The layer that could not be followed; -1 if there is none."""
+        return int(self._library.finn_timing_lost(self._handle))
+
+    def blocked(self) -> Sequence[int]:
+        found = np.zeros(len(self._plan.beats), np.int64)
+        self._library.finn_timing_blocked(self._handle, found.ctypes.data)
+        return [int(n) for n in found]
+
     def levels(self) -> Mapping[str, tuple[int, int]]:
         fifos = [m.name for m in self._plan.members if m.is_fifo]
         found = np.zeros((len(fifos), 2), np.int64)
@@ -324,31 +371,47 @@ class _Compiled:
 
 
 @lru_cache
-def _library() -> ctypes.CDLL | None:
+def _library_or_none() -> ctypes.CDLL | None:
     """The compiled recurrences; None, with a warning, if they cannot be compiled."""
     try:
-        library = ctypes.CDLL(str(shared_object(Path(__file__).with_suffix(".cpp"), FLAGS)))
+        return _library()
     except (FinnError, OSError) as error:
         log.warning("schedules run in Python, which takes some hundred times longer: %s", error)
         return None
+
+
+@lru_cache
+def _library() -> ctypes.CDLL:
+    """The compiled recurrences. Raises ToolMissing, NativeError."""
+    library = ctypes.CDLL(str(shared_object(Path(__file__).with_suffix(".cpp"), FLAGS)))
     word, pointer = ctypes.c_int64, ctypes.c_void_p
     library.finn_timing_new.restype = pointer
     numbers, pairs = (word, pointer), (word, pointer, pointer)
-    library.finn_timing_new.argtypes = [*numbers, *pairs, *pairs, word]
+    library.finn_timing_new.argtypes = [*numbers, *pairs, *pairs, word, pointer, pointer]
     library.finn_timing_free.argtypes = [pointer]
     library.finn_timing_frame.argtypes = [pointer]
-    library.finn_timing_waits.argtypes = library.finn_timing_levels.argtypes = [pointer, pointer]
+    for name in ("waits", "levels", "blocked"):
+        getattr(library, f"finn_timing_{name}").argtypes = [pointer, pointer]
+    library.finn_timing_lost.argtypes = [pointer]
     library.finn_timing_count.argtypes = [pointer, word]
     library.finn_timing_passed.argtypes = [pointer, word, pointer]
-    library.finn_timing_frame.restype = library.finn_timing_count.restype = word
-    for name in ("free", "waits", "passed", "levels"):
+    for name in ("frame", "count", "lost"):
+        getattr(library, f"finn_timing_{name}").restype = word
+    for name in ("free", "waits", "passed", "levels", "blocked"):
         getattr(library, f"finn_timing_{name}").restype = None
     return library
 
 
 def _engine(plan: Plan, every: bool) -> Engine:
-    library = _library()
+    library = _library_or_none()
     return Recurrences(plan) if library is None else _Compiled(library, plan, every)
+
+
+def _followed(plan: Plan, every: bool, names: Sequence[str], follower: Follower) -> Engine:
+    tensors = tuple(name for e, name in enumerate(names) if e not in plan.constants)
+    if follower.tensors != tensors or tensors != tuple(names[: len(tensors)]):
+        raise DataflowError("a follower of another graph", why=f"it has {follower.tensors}, the run {tensors}")
+    return _Compiled(_library(), plan, every, follower)
 
 
 # Runs

@@ -31,12 +31,13 @@ class Source:
 
     header : what all parts include. parts : translation units.
     tables : of each table the values and their type, in the order in which the network takes them.
-    inputs, outputs : tensors at the border of the graph, in its order.
+    tensors : of all streams, in the order of their numbers. inputs, outputs : those at the border, in their order.
     """
 
     header: str
     parts: tuple[str, ...]
     tables: tuple[tuple[IntArray, BaseDataType], ...]
+    tensors: tuple[str, ...]
     inputs: tuple[tuple[str, Stream], ...]
     outputs: tuple[tuple[str, Stream], ...]
     instances: tuple[Instance, ...]
@@ -105,14 +106,28 @@ constexpr uint64_t Beats[] = {
     {{ s.beats }},
 {%- endfor %}
 };
+struct Ends {
+  std::vector<int> ins, outs;
+};
+const Ends Nodes[] = {
+{%- for n in nodes %}
+    { { {{- n.in_numbers | join(", ") -}} }, { {{- n.out_numbers | join(", ") -}} } },
+{%- endfor %}
+};
 }  // namespace
 
 extern "C" {
 void *finn_network_new(const void *const *tables) { return new Network(tables); }
 void finn_network_free(void *network) { delete static_cast<Network *>(network); }
-void *finn_network_port(void *network, int64_t stream) { return static_cast<Network *>(network)->ports[stream]; }
 uint64_t finn_network_steps(void *network, int64_t node) { return static_cast<Network *>(network)->steps[node]; }
-bool finn_network_advance(void *network, int64_t node) { return Runs[node](*static_cast<Network *>(network)); }
+uint64_t finn_network_most(void *network, int64_t k) { return static_cast<Network *>(network)->ports[k]->most; }
+// The follower of timing.cpp: a layer may read what has passed, and has to have made what its reader sees.
+int64_t finn_network_follow(void *network, int64_t node, const int64_t *passed, const int64_t *made) {
+  Network &n = *static_cast<Network *>(network);
+  for (const int k : Nodes[node].ins) n.ports[k]->limit = static_cast<uint64_t>(passed[k]);
+  for (const int k : Nodes[node].outs) n.ports[k]->target = static_cast<uint64_t>(made[k]);
+  return Runs[node](n) ? 1 : 0;
+}
 void finn_network_send(void *network, const void *const *inputs, uint64_t frames) {
   Network &n = *static_cast<Network *>(network);
 {%- for s in inputs %}
@@ -167,6 +182,7 @@ def source_of(model: ModelWrapper) -> Source:
         _render(HEADER, context),
         (*parts, _render(MAIN, context)),
         tuple(tables.data),
+        tuple(number),
         inputs,
         outputs,
         tuple(found),
@@ -216,6 +232,8 @@ def _node(index: int, instance: Instance, number: Mapping[str, int], tables: _Ta
         "call": ", ".join([*ins, *used, *outs, *objects]),
         "ins": ins,
         "outs": outs,
+        "in_numbers": [number[t] for t in instance.inputs],
+        "out_numbers": [number[t] for t in instance.outputs],
         "most": f"{PATIENCE} * {max(layer.cycles, *(s.beats for s in (*layer.inputs, *layer.outputs)))}ull",
     }
 

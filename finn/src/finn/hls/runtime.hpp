@@ -16,6 +16,7 @@ namespace sim {
 // done.
 struct Port {
   uint64_t head = 0, tail = 0, limit = 0, target = 0;
+  uint64_t most = 0;     // beats that were in it at once
   bool starved = false;  // somebody has read from it when there was nothing
 };
 
@@ -34,6 +35,7 @@ class Stream : public Port {
   void write(const Beat &beat) {
     if (tail - head > mask_) grow(1);
     beats_[tail++ & mask_] = beat;
+    if (tail - head > most) most = tail - head;
   }
   // `count` beats from, or to, memory: lane after lane, beat after beat.
   void fill(const void *from, uint64_t count) {
