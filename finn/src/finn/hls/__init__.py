@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from finn.hls.cppsim import CppSimulator
+from finn.hls.cppsim import CppSimulator, CycleResult
 from finn.hls.errors import HlsError
 
-__all__ = ["CppSimulator", "HlsError"]
+__all__ = ["CppSimulator", "CycleResult", "HlsError"]
