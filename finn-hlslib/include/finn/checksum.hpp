@@ -61,7 +61,8 @@ class CheckSum {
   }
   void finish() {
     FINN_HLS(inline)
-    checksum_ = ap_uint<32>(ap_uint<32>(ap_uint<32>(frame_) << SumBits) | ap_uint<32>(sum_));
+    // A shift takes a reference, and the member has no definition to refer to: int{} is a copy.
+    checksum_ = ap_uint<32>(ap_uint<32>(ap_uint<32>(frame_) << int{SumBits}) | ap_uint<32>(sum_));
     frame_ = ap_uint<8>(frame_ + 1);
     sum_ = 0;
     weight_ = 1;

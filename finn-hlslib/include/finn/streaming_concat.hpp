@@ -15,9 +15,8 @@ namespace finn {
 //
 // A beat takes a cycle.
 //
-// \tparam Config  SIMD, elements per beat of all streams; Beats, a List of the beats of each input per round; Output,
-// the
-//                 type of the output's elements
+// \tparam Config  SIMD, elements per beat of all streams; Beats, a List of the beats of each input per round; the type
+//                 Output, of the output's elements
 template <typename Config>
 class StreamingConcat {
   using Joined = Beat<typename Config::Output, Config::SIMD>;
