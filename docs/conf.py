@@ -11,11 +11,19 @@ sys.path.append(str(HERE))
 
 import api_pages  # noqa: E402  # beside this file
 import api_text  # noqa: E402
+import hlslib_pages  # noqa: E402
+import order_pictures  # noqa: E402
+
+from finn_hlslib import include_dir  # noqa: E402
 
 project = "FINN"
 author = "The FINN authors"
 copyright = "2026, The FINN authors"
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "breathe"]
+HEADERS = include_dir() / "finn"
+breathe_projects = {hlslib_pages.PROJECT: str(HERE / "_build" / "doxygen" / "xml")}
+breathe_default_project = hlslib_pages.PROJECT
+breathe_domain_by_extension = {"hpp": "cpp"}
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
@@ -39,5 +47,8 @@ nitpicky = False
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     api_pages.write_pages(HERE / "api")
+    xml = hlslib_pages.run_doxygen(HERE / "_build" / "doxygen", HEADERS)
+    hlslib_pages.write_page(HERE / "api" / "hlslib.rst", HEADERS, xml)
+    order_pictures.write_pictures(HERE / "api")
     app.connect("autodoc-process-docstring", api_text.process_docstring)
     app.connect("autodoc-process-signature", api_text.process_signature)
