@@ -45,7 +45,7 @@ void decide(ScoreStream &scores, hls::stream<finn::Word<Label, 1>> &label) {
 void digits(hls::stream<finn::Word<Pixel, 8>> &in0_V, hls::stream<finn::Word<Label, 1>> &out0_V) {
   FINN_HLS(interface axis port = in0_V)
   FINN_HLS(interface axis port = out0_V)
-  FINN_HLS(interface ap_ctrl_none port = return )
+  FINN_HLS(interface ap_ctrl_none port = return)
   FINN_HLS(dataflow)
   HiddenStream hidden("hidden");
   FINN_HLS(stream variable = hidden depth = 8)
