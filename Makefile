@@ -16,6 +16,9 @@ QONNX := $(VENV)-qonnx
 DISTRIBUTIONS := finn-base finn-hlslib finn finn-examples brevitas-export
 CXX_FILES = $(wildcard finn-hlslib/include/finn/*.hpp) $(shell find finn/src -name '*.cpp' -o -name '*.hpp')
 
+# Functions for synthesis, which have instances of the library's templates.
+HLS_TOPS := finn-hlslib/examples/digits/digits.cpp finn-hlslib/tests/lint_kernels.cpp
+
 # The folder finn/ in this directory must not hide the installed package finn.
 export PYTHONSAFEPATH := 1
 
@@ -72,6 +75,7 @@ lint: $(TOOLS)  ## check style, formatting, types, SystemVerilog and C++
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy finn-base/src finn/src finn-hlslib/src finn-examples/src brevitas-export/src
 	$(BIN)/python -m finn.rtl.lint
+	$(BIN)/python -m finn_hlslib.lint $(wildcard finn-hlslib/include/finn/*.hpp) $(HLS_TOPS)
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	$(BIN)/clang-tidy --quiet $(filter %.hpp,$(CXX_FILES)) -- -x c++ -std=c++14 -Wall -Wextra -Wno-unknown-pragmas -Ifinn-hlslib/include
 

@@ -1,0 +1,36 @@
+// bad
+#include <ap_int.h>
+#include <hls_stream.h>
+
+using Stream = hls::stream<int>;
+void first(Stream &in, Stream &out) { out.write(in.read()); }
+int second(Stream &in) { return in.read(); }
+void third(Stream &in, Stream &out) { out.write(in.read()); }
+void top(Stream &in, Stream &out) {
+#pragma HLS dataflow
+  Stream middle("middle");
+#pragma HLS stream variable = middle depth = 4
+  int n = 0; /*!*/
+  first(in, middle);
+  second(middle);            /*!*/
+  n++;                       /*!*/
+  if (n) third(middle, out); /*!*/
+}
+
+// good
+#include <ap_int.h>
+#include <hls_stream.h>
+
+using Stream = hls::stream<int>;
+void first(Stream &in, Stream &out) { out.write(in.read()); }
+int second(Stream &in) { return in.read(); }
+void third(Stream &in, Stream &out) { out.write(in.read()); }
+void top(Stream &in, Stream &out) {
+#pragma HLS dataflow
+  Stream middle("middle");
+#pragma HLS stream variable = middle depth = 4
+  constexpr int N = 0;
+  static_assert(N == 0, "");
+  first(in, middle);
+  third(middle, out);
+}
