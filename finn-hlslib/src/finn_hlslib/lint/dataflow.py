@@ -30,7 +30,8 @@ def _streams(scope: Scope) -> list[Node]:
 
 
 def _is_stream(node: Node) -> bool:
-    return str(canonical(node.cursor.type).spelling).startswith("hls::stream<")
+    # A stream of a type that depends on a template's parameters is spelt without its namespace.
+    return str(canonical(node.cursor.type).spelling).removeprefix("hls::").startswith("stream<")
 
 
 def dataflow_form(unit: Unit) -> Iterator[Found]:
