@@ -88,6 +88,16 @@ def test_a_file_that_does_not_exist_is_said(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == "nowhere.hpp cannot be read (there is no such file): name headers and sources\n"
 
 
+def test_a_file_that_is_no_cpp_is_told_by_clang(tmp_path: Path) -> None:
+    """clang stops after 20 errors, and says so of no place."""
+    path = tmp_path / "f.hpp"
+    path.write_text("".join(f"nothing{n} f{n}();\n" for n in range(30)))
+    found = [finding for finding in driver.lint([path]) if finding.rule == "compiler"]
+    assert {finding.path for finding in found} == {str(path)}
+    assert [f.line for f in found if "too many errors" in f.what] == [1]
+    assert {f.line for f in found if "unknown type name" in f.what} == set(range(1, 20))
+
+
 def test_large_tables_are_no_work(tmp_path: Path) -> None:
     """clang would take minutes for these weights; lines behind them are told right."""
     rows = ",\n".join("{{" + ", ".join(["{" + ", ".join(["-1"] * 32) + "}"] * 8) + "}}" for _ in range(1000))

@@ -50,11 +50,13 @@ def compiler(unit: Unit) -> Iterator[Found]:
     """
     for diagnostic in unit.parsed.diagnostics:
         file = diagnostic.location.file
-        path = unit.main if file is None else str(file.name)
+        is_placed = file is not None and (file.name != unit.main or unit.main in unit.files)
+        path = str(file.name) if is_placed else unit.files[0]
         is_error = diagnostic.severity >= Diagnostic.Error
         if is_error or (diagnostic.severity == Diagnostic.Warning and is_ours(path)):
             why = "clang's error" if is_error else f"clang's {diagnostic.option}"
-            yield Found(path, diagnostic.location.offset, diagnostic.spelling, why, "change what it points to")
+            offset = diagnostic.location.offset if is_placed else 0
+            yield Found(path, offset, diagnostic.spelling, why, "change what it points to")
 
 
 RULES = (header, compiler)
