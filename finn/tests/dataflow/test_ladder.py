@@ -86,11 +86,13 @@ def climb(layers: list[Layer], seed: int) -> None:
 
 
 def in_cpp(side_by_side: list[Instance], inputs: list[IntArray], expected: list[IntArray]) -> None:
-    """The kernels give the same, and take as many steps for a frame as the layers say."""
+    """The kernels give the same, keep to the schedules, and take as many steps for a frame as the layers say."""
     simulator = CppSimulator(make_graph(side_by_side))
     outputs = [f"{i.name}.{t}" for i in side_by_side for t in i.outputs]
-    for name, y, found in zip(outputs, expected, simulator.run(*inputs), strict=True):
-        np.testing.assert_array_equal(found, y, f"{name} in C++")
+    stepped = simulator.run_cycles(*inputs).outputs
+    for name, y, a, b in zip(outputs, expected, simulator.run(*inputs), stepped, strict=True):
+        np.testing.assert_array_equal(a, y, f"{name} in C++")
+        np.testing.assert_array_equal(b, y, f"{name} in C++, cycle by cycle")
     few, all_of_them = simulator.steps(*(x[:SETTLED] for x in inputs)), simulator.steps(*inputs)
     for i in side_by_side:
         assert all_of_them[i.name] - few[i.name] == (FRAMES - SETTLED) * i.layer.cycles, i.layer

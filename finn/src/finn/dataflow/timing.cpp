@@ -5,7 +5,7 @@
 // nothing is looked at twice. Queues hold what is on the way, whatever the number of frames. Times are exact; the order
 // in which layers are computed has no influence on them.
 //
-// A follower is called whenever a layer has gone on, with what has passed: the C++ simulation moves its data then.
+// A follower is called for each step that makes something: the C++ simulation moves its data then.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -24,7 +24,8 @@ class Queue {
   Queue(Queue &&) = default;  // not copied: data_ is where held_ is
   int64_t size() const { return static_cast<int64_t>(tail_ - head_); }
   bool empty() const { return head_ == tail_; }
-  Time front() const { return data_[head_ & mask_]; }
+  Time front() const { return at(0); }
+  Time at(int64_t index) const { return data_[(head_ + static_cast<uint64_t>(index)) & mask_]; }
   Time pop() { return data_[head_++ & mask_]; }
   void push(Time time) {
     if (tail_ - head_ > mask_) grow();
@@ -148,10 +149,12 @@ struct Input {
   bool holds;
   Time delay;
   Cursor uses, frees;
-  Queue held;    // when beats that were accepted can be used
-  Queue places;  // when there is room for another one
-  int64_t owed = 0;
-  Time seen = -1;  // the last beat that the writer knows to be taken
+  Queue held;           // when beats that were accepted can be used
+  Queue places;         // when there is room for another one
+  Time seen = -1;       // the last beat that the writer knows to be taken
+  int64_t owed = 0;     // beats that were collected for the next step
+  int64_t used = 0;     // beats, of all frames, of the steps that were done
+  int64_t arrived = 0;  // those, and what can be used in the cycle of the last step; up to date if somebody follows
 
   int64_t accept() {
     Edge &e = *edge;
@@ -178,9 +181,17 @@ struct Input {
       for (; owed > 0; --owed) edge->take(time);
       return;
     }
+    used += owed;
+    owed = 0;
     if (frees.next > step) return;
     for (; frees.next <= step; frees.advance()) places.push(time + 1);
     accept();
+  }
+  // The step at `time` is done.
+  void look(Time time) {
+    if (!holds) used = edge->taken;
+    arrived = std::max(arrived, used);
+    while (arrived - used < held.size() && held.at(arrived - used) <= time) ++arrived;
   }
 };
 
@@ -199,9 +210,30 @@ struct Output {
     }
     return true;
   }
-  void fire(int64_t step, Time time) {
+  // Whether the step makes something.
+  bool fire(int64_t step, Time time) {
+    const bool makes = writes.next <= step;
     for (; writes.next <= step; writes.advance()) edge->offer(time + delay);
+    return makes;
   }
+};
+
+// Per edge, of all frames: the beats that its writer has made; and those that its reader has used, and that it could
+// have used, when it made its last one.
+struct Progress {
+  std::vector<int64_t> made, used, arrived;
+};
+
+// Goes on with a layer until it has made what it has to. Returns 0, or a number that says why it cannot.
+using Follow = int64_t (*)(void *context, int64_t layer, const int64_t *made, const int64_t *used,
+                           const int64_t *arrived);
+
+struct Follower {
+  Follow follow;
+  void *context;
+  Progress progress;
+  int64_t lost = -1;   // the layer that could not be followed
+  int64_t reason = 0;  // what was said about it
 };
 
 struct Layer {
@@ -217,6 +249,7 @@ struct Layer {
   Time ready = -1;       // when what `next` needs and has come was there
   bool uniform = false;  // each step takes a beat of each input and makes one of each output
   size_t index = 0;      // in the graph
+  Follower *follower = nullptr;
 
   void prepare() {
     uniform =
@@ -233,6 +266,22 @@ struct Layer {
     for (const Output &o : outputs) next = std::min({next, o.claims.next, o.writes.next});
   }
   bool done() const { return next >= end; }
+  // Whether the step at `time`, which has made something, could be followed.
+  bool followed(Time time) {
+    if (follower == nullptr) return true;
+    Progress &progress = follower->progress;
+    for (Input &i : inputs) {
+      i.look(time);
+      progress.used[i.edge->index] = i.used;
+      progress.arrived[i.edge->index] = i.arrived;
+    }
+    for (const Output &o : outputs) progress.made[o.edge->index] = o.edge->made;
+    const auto self = static_cast<int64_t>(index);
+    follower->reason =
+        follower->follow(follower->context, self, progress.made.data(), progress.used.data(), progress.arrived.data());
+    if (follower->reason != 0) follower->lost = self;
+    return follower->reason == 0;
+  }
   // Index of the input, or of the output behind the inputs, whose beats or places are missing.
   int64_t waits() {
     int64_t index = 0;
@@ -263,6 +312,7 @@ struct Layer {
         if (out.counted) now = std::max(now, out.places.pop());
         in.take(now);
         out.offer(now + after);
+        if (!followed(now)) break;
       }
       time = now;
       next += count;
@@ -276,6 +326,7 @@ struct Layer {
       }
       for (const Input &i : inputs) i.edge->take(time);
       for (const Output &o : outputs) o.edge->offer(time + o.delay);
+      if (!followed(time)) break;
     }
     next += count;
     return count;
@@ -290,7 +341,7 @@ struct Layer {
       at = next;
       ready = -1;
       in.fire(at, time);
-      out.fire(at, time);
+      if (out.fire(at, time) && !followed(time)) break;
       next = std::min({in.uses.next, in.holds ? in.frees.next : Never, out.claims.next, out.writes.next});
     }
     return events;
@@ -308,15 +359,14 @@ struct Layer {
       at = next;
       ready = -1;
       for (Input &i : inputs) i.fire(at, time);
-      for (Output &o : outputs) o.fire(at, time);
+      bool makes = false;
+      for (Output &o : outputs) makes |= o.fire(at, time);
+      if (makes && !followed(time)) break;
       find_next();
     }
     return events;
   }
 };
-
-// Whether it could follow. passed, made : per edge, the beats that its reader has taken, and that its writer has made.
-using Follow = int64_t (*)(void *context, int64_t layer, const int64_t *passed, const int64_t *made);
 
 struct Graph {
   std::vector<std::unique_ptr<Edge>> edges;
@@ -325,18 +375,12 @@ struct Graph {
   std::vector<int64_t> sources, interval;
   std::vector<uint64_t> awake;  // a bit for each layer that may go on
   int64_t frames = 0;
-  Follow follow = nullptr;
-  void *context = nullptr;
-  std::vector<int64_t> passed, made;
-  int64_t lost = -1;  // the layer that could not be followed
+  std::unique_ptr<Follower> follower;
 
-  bool followed(const Layer &layer) {
-    if (follow == nullptr) return true;
-    for (const Input &i : layer.inputs) passed[i.edge->index] = i.edge->taken;
-    for (const Output &o : layer.outputs) made[o.edge->index] = o.edge->made;
-    const auto index = static_cast<int64_t>(layer.index);
-    if (follow(context, index, passed.data(), made.data()) == 0) lost = index;
-    return lost < 0;
+  bool lost() const { return follower != nullptr && follower->lost >= 0; }
+  bool done() const {
+    return !lost() &&
+           std::all_of(layers.begin(), layers.end(), [](const std::unique_ptr<Layer> &layer) { return layer->done(); });
   }
   void frame() {
     for (auto &layer : layers) {
@@ -370,7 +414,7 @@ struct Graph {
       Layer &layer = *layers[k];
       awake[k / 64] &= ~(uint64_t{1} << (k % 64));
       if (layer.advance() > 0) {
-        if (!followed(layer)) return;
+        if (lost()) return;
         for (Input &i : layer.inputs) {
           if (i.edge->last > i.seen && i.edge->writer != nullptr) wake(*i.edge->writer);
           i.seen = i.edge->last;
@@ -420,10 +464,10 @@ void *finn_timing_new(int64_t edges, const int64_t *beats, int64_t layers, const
                       int64_t sources, const int64_t *source, const int64_t *interval, int64_t every, Follow follow,
                       void *context) {
   auto graph = std::make_unique<Graph>();
-  graph->follow = follow;
-  graph->context = context;
-  graph->passed.resize(static_cast<size_t>(edges));
-  graph->made.resize(static_cast<size_t>(edges));
+  if (follow != nullptr) {
+    const std::vector<int64_t> none(static_cast<size_t>(edges));
+    graph->follower = std::make_unique<Follower>(Follower{follow, context, {none, none, none}});
+  }
   for (int64_t k = 0; k < edges; ++k) {
     auto edge = std::make_unique<Edge>();
     edge->beats = beats[k];
@@ -459,6 +503,7 @@ void *finn_timing_new(int64_t edges, const int64_t *beats, int64_t layers, const
     }
     layer->prepare();
     layer->index = graph->layers.size();
+    layer->follower = graph->follower.get();
     graph->layers.push_back(std::move(layer));
   }
   graph->awake.resize(graph->layers.size() / 64 + 1);
@@ -474,12 +519,15 @@ int64_t finn_timing_frame(void *handle) {
   auto *graph = static_cast<Graph *>(handle);
   graph->frame();
   graph->settle();
-  return static_cast<int64_t>(std::all_of(graph->layers.begin(), graph->layers.end(),
-                                          [](const std::unique_ptr<Layer> &layer) { return layer->done(); }));
+  return static_cast<int64_t>(graph->done());
 }
 
-// The layer that the follower could not follow; -1 if there is none.
-int64_t finn_timing_lost(void *handle) { return static_cast<Graph *>(handle)->lost; }
+// The layer that the follower, which there is, could not follow, -1 if there is none; and the reason that it gave.
+int64_t finn_timing_lost(void *handle, int64_t *reason) {
+  const Follower &follower = *static_cast<Graph *>(handle)->follower;
+  *reason = follower.reason;
+  return follower.lost;
+}
 
 // blocked : per edge, the cycles in which a beat waited for its reader.
 void finn_timing_blocked(void *handle, int64_t *blocked) {

@@ -84,12 +84,13 @@ class Timing:
 class Follower:
     """Compiled code that follows a run: `Follow` of timing.cpp, and what it is called with.
 
-    tensors : the tensors in its order, which has to be that of the run.
+    tensors : the tensors in its order, which has to be that of the run. reasons : why it cannot go on, from 1.
     """
 
     function: int
     context: int
     tensors: tuple[str, ...]
+    reasons: tuple[str, ...]
 
 
 class Engine(Protocol):
@@ -151,7 +152,7 @@ class Network:
 
         Then it ends, too, if a tensor falls behind the interval in FALLS frames one after the other.
         interval : cycles over which the beats of a frame are spread at the inputs; 0 for one beat per cycle.
-        every : tell the times of all beats. follower : is called whenever a layer has gone on.
+        every : tell the times of all beats. follower : is called for each step that makes something.
         Raises DataflowError if the layers deadlock, or cannot be followed; ToolMissing for a follower without compiler.
         """
         names, plan = self._plan(interval)
@@ -235,11 +236,12 @@ def _falls_back(last: Sequence[IntArray], interval: int) -> bool:
 
 def _stopped(plan: Plan, names: Sequence[str], engine: Engine) -> DataflowError:
     """Why a run has not come to its end."""
-    if isinstance(engine, _Compiled) and (lost := engine.lost()) >= 0:
+    if isinstance(engine, _Compiled) and (lost := engine.lost()):
+        member, why = lost
         return DataflowError(
             "the kernel and the schedule of a layer contradict each other",
-            where=f"node {plan.members[lost].name}",
-            why="by the schedule a beat is made before all has passed that the kernel needs for it",
+            where=f"node {member.name}",
+            why=why,
             remedy="compare schedule() of the layer with its kernel in finn-hlslib",
         )
     return _deadlock(plan, names, engine.waits())
@@ -301,7 +303,7 @@ class _Compiled:
     """`Recurrences` in C++."""
 
     def __init__(self, library: ctypes.CDLL, plan: Plan, every: bool, follower: Follower | None = None) -> None:
-        self._library, self._plan = library, plan
+        self._library, self._plan, self._follower = library, plan, follower
         self._frames = 0
         self._held: list[IntArray] = []  # the library keeps pointers to them
         layers = [
@@ -354,9 +356,13 @@ class _Compiled:
     def passed(self, edge: int) -> IntArray:
         return self.times(edge).reshape(self._frames, -1)
 
-    def lost(self) -> int:
-        """The layer that could not be followed; -1 if there is none."""
-        return int(self._library.finn_timing_lost(self._handle))
+    def lost(self) -> tuple[Member, str] | None:
+        """The layer that could not be followed, and why."""
+        if self._follower is None:
+            return None
+        reason = ctypes.c_int64()
+        layer = self._library.finn_timing_lost(self._handle, ctypes.byref(reason))
+        return (self._plan.members[layer], self._follower.reasons[reason.value - 1]) if layer >= 0 else None
 
     def blocked(self) -> Sequence[int]:
         found = np.zeros(len(self._plan.beats), np.int64)
@@ -390,9 +396,8 @@ def _library() -> ctypes.CDLL:
     library.finn_timing_new.argtypes = [*numbers, *pairs, *pairs, word, pointer, pointer]
     library.finn_timing_free.argtypes = [pointer]
     library.finn_timing_frame.argtypes = [pointer]
-    for name in ("waits", "levels", "blocked"):
+    for name in ("waits", "levels", "blocked", "lost"):
         getattr(library, f"finn_timing_{name}").argtypes = [pointer, pointer]
-    library.finn_timing_lost.argtypes = [pointer]
     library.finn_timing_count.argtypes = [pointer, word]
     library.finn_timing_passed.argtypes = [pointer, word, pointer]
     for name in ("frame", "count", "lost"):

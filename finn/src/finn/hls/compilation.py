@@ -25,7 +25,7 @@ def compiled(source: Source) -> Path:
     """The shared object, from the cache if it is there. Raises ToolMissing, NativeError."""
     flags = (*FLAGS, *(f"-I{path}" for path in (include_dir(), sim_dir(), RUNTIME.parent)))
     texts = (source.header, *source.parts)
-    key = content_key(*texts, *FLAGS, _library(), processor())
+    key = content_key(*texts, *FLAGS, library(), processor())
     product = cache_entry("cppsim", key) / "network.so"
     if not product.is_file():
         with tempfile.TemporaryDirectory(dir=product.parent) as work:
@@ -46,7 +46,7 @@ def _compile(texts: Sequence[str], flags: Sequence[str], work: Path) -> None:
 
 
 @lru_cache
-def _library() -> bytes:
+def library() -> bytes:
     """The headers that every simulation is made of."""
     files = sorted(p for folder in (include_dir() / "finn", sim_dir()) for p in folder.glob("*.h*"))
     return b"".join(p.read_bytes() for p in (*files, RUNTIME))

@@ -24,6 +24,13 @@ from finn.hls.compilation import compiled
 from finn.hls.errors import HlsError
 from finn.hls.network import source_of
 
+FAULTS = (
+    "its kernel leaves beats that the layer has read by then",
+    "its kernel sends more beats than the layer",
+    "its kernel waits for a beat that has not come by then",
+)
+"""What `Fault` in runtime.hpp means, behind None."""
+
 
 @dataclass(frozen=True)
 class CycleResult:
@@ -82,7 +89,7 @@ class CppSimulator:
         with self._network() as network:
             self._library.finn_network_send(network, _pointers([b.ctypes.data for b in beats]), frames)
             address = ctypes.cast(self._library.finn_network_follow, ctypes.c_void_p).value
-            follower = Follower(address or 0, network, self.source.tensors)
+            follower = Follower(address or 0, network, self.source.tensors, FAULTS)
             times = Layers(self.source.instances).run(frames, interval=interval, follower=follower)
             self._library.finn_network_receive(network, _pointers([o.ctypes.data for o in outs]), frames)
             held = {t: self._library.finn_network_most(network, k) for k, t in enumerate(self.source.tensors)}
@@ -124,13 +131,14 @@ class CppSimulator:
             self._library.finn_network_free(network)
 
     def _step(self, network: int, frames: int) -> None:
-        """All kernels, one after the other. Raises HlsError if one of them waits in vain."""
-        failed = self._library.finn_network_run(network, frames)
+        """All kernels, one after the other. Raises HlsError if one of them goes wrong."""
+        fault = ctypes.c_int64()
+        failed = self._library.finn_network_run(network, frames, ctypes.byref(fault))
         if failed >= 0:
             raise HlsError(
                 "the C++ simulation has stopped",
                 where=f"node {self.source.instances[failed].name}",
-                why="its kernel waits for a beat that nobody sends",
+                why=FAULTS[fault.value - 1],
                 remedy="compare the layer with its kernel in finn-hlslib",
             )
 
@@ -181,6 +189,6 @@ def _load(path: Path) -> ctypes.CDLL:
     for function in (library.finn_network_steps, library.finn_network_most):
         function.restype = ctypes.c_uint64
         function.argtypes = [pointer, ctypes.c_int64]
-    library.finn_network_run.argtypes = [pointer, ctypes.c_uint64]
+    library.finn_network_run.argtypes = [pointer, ctypes.c_uint64, pointer]
     library.finn_network_send.argtypes = library.finn_network_receive.argtypes = [pointer, pointer, ctypes.c_uint64]
     return library

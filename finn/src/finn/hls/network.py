@@ -79,24 +79,25 @@ struct Network {
 };
 
 {% for n in nodes -%}
-bool run_{{ loop.index0 }}(Network &n);
+void run_{{ loop.index0 }}(Network &n);
 {% endfor %}"""
 
 PART_TEXT = """\
 #include "network.hpp"
 {% for k, n in nodes %}
-bool run_{{ k }}(Network &n) {
+void run_{{ k }}(Network &n) {
   const auto step = [&n] { n.kernel_{{ k }}.step({{ n.call }}); };
   n.steps[{{ k }}] += finn::sim::drive({{ n.most }}, step, {{ n.outs | join(", ") }});
-  return finn::sim::written({{ n.outs | join(", ") }}){% for i in n.ins %} && !{{ i }}.starved{% endfor %};
 }
 {% endfor %}"""
 
 MAIN = """\
 #include "network.hpp"
 
+#include <algorithm>
+
 namespace {
-bool (*const Runs[])(Network &) = {
+void (*const Runs[])(Network &) = {
 {%- for n in nodes %}
     run_{{ loop.index0 }},
 {%- endfor %}
@@ -114,6 +115,14 @@ const Ends Nodes[] = {
     { { {{- n.in_numbers | join(", ") -}} }, { {{- n.out_numbers | join(", ") -}} } },
 {%- endfor %}
 };
+// Step a kernel until it has made what it should.
+finn::sim::Fault advance(Network &n, int64_t node) {
+  Runs[node](n);
+  finn::sim::Fault fault = finn::sim::None;
+  for (const int k : Nodes[node].ins) fault = std::max(fault, n.ports[k]->read_fault());
+  for (const int k : Nodes[node].outs) fault = std::max(fault, n.ports[k]->write_fault());
+  return fault;
+}
 }  // namespace
 
 extern "C" {
@@ -121,12 +130,16 @@ void *finn_network_new(const void *const *tables) { return new Network(tables); 
 void finn_network_free(void *network) { delete static_cast<Network *>(network); }
 uint64_t finn_network_steps(void *network, int64_t node) { return static_cast<Network *>(network)->steps[node]; }
 uint64_t finn_network_most(void *network, int64_t k) { return static_cast<Network *>(network)->ports[k]->most; }
-// The follower of timing.cpp: a layer may read what has passed, and has to have made what its reader sees.
-int64_t finn_network_follow(void *network, int64_t node, const int64_t *passed, const int64_t *made) {
+// `Follow` of timing.cpp.
+int64_t finn_network_follow(void *network, int64_t node, const int64_t *made, const int64_t *used,
+                            const int64_t *arrived) {
   Network &n = *static_cast<Network *>(network);
-  for (const int k : Nodes[node].ins) n.ports[k]->limit = static_cast<uint64_t>(passed[k]);
+  for (const int k : Nodes[node].ins) {
+    n.ports[k]->least = static_cast<uint64_t>(used[k]);
+    n.ports[k]->limit = static_cast<uint64_t>(arrived[k]);
+  }
   for (const int k : Nodes[node].outs) n.ports[k]->target = static_cast<uint64_t>(made[k]);
-  return Runs[node](n) ? 1 : 0;
+  return advance(n, node);
 }
 void finn_network_send(void *network, const void *const *inputs, uint64_t frames) {
   Network &n = *static_cast<Network *>(network);
@@ -140,13 +153,13 @@ void finn_network_receive(void *network, void *const *outputs, uint64_t frames) 
   n.stream_{{ s }}.drain(outputs[{{ loop.index0 }}], frames * Beats[{{ s }}]);
 {%- endfor %}
 }
-// Frames through all kernels, one after the other. Returns the node that waits in vain, or -1.
-int64_t finn_network_run(void *network, uint64_t frames) {
+// Frames through all kernels, one after the other. Returns the node that went wrong, with its fault, or -1.
+int64_t finn_network_run(void *network, uint64_t frames, int64_t *fault) {
   Network &n = *static_cast<Network *>(network);
   for (uint64_t k = 0; k < sizeof(Beats) / sizeof(Beats[0]); ++k) n.ports[k]->target += frames * Beats[k];
   for (uint64_t node = 0; node < sizeof(Runs) / sizeof(Runs[0]); ++node) {
     for (finn::sim::Port *port : n.ports) port->limit = port->tail;
-    if (!Runs[node](n)) return static_cast<int64_t>(node);
+    if ((*fault = advance(n, node)) != finn::sim::None) return static_cast<int64_t>(node);
   }
   return -1;
 }

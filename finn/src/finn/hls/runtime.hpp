@@ -12,12 +12,18 @@
 namespace finn {
 namespace sim {
 
-// How many beats a stream has carried. A reader gets those below `limit`; a writer has written `target` when it is
-// done.
+// What may be wrong with a kernel when it has been stepped until it has written what it should; the last counts most.
+enum Fault : uint8_t { None, Leaves, Adds, Starves };
+
+// How many beats a stream has carried. A reader gets those below `limit`, and has read `least` when it is done; a
+// writer has written `target` then.
 struct Port {
-  uint64_t head = 0, tail = 0, limit = 0, target = 0;
+  uint64_t head = 0, tail = 0, least = 0, limit = 0, target = 0;
   uint64_t most = 0;     // beats that were in it at once
   bool starved = false;  // somebody has read from it when there was nothing
+
+  Fault read_fault() const { return starved ? Starves : head < least ? Leaves : None; }
+  Fault write_fault() const { return tail < target ? Starves : tail > target ? Adds : None; }
 };
 
 // A stream of beats: a ring that grows, so that the time at which a beat may pass is somebody else's business.
