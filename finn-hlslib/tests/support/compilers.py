@@ -21,26 +21,30 @@ class Cxx:
     """A C++ compiler with the flags of the tests."""
 
     command: str
+    warnings: tuple[str, ...] = WARNINGS
+    sanitizers: tuple[str, ...] = SANITIZERS
+    includes: tuple[str, ...] = INCLUDES
 
     def object(self, source: Path, target: Path, *flags: str) -> Path:
         """Compile one file to an object; what the compiler says is the failure."""
-        done = self._run(*WARNINGS, *SANITIZERS, *INCLUDES, *flags, "-c", str(source), "-o", str(target))
-        assert done.returncode == 0, done.stderr
+        self.said_of(source, target, *flags)
         return target
+
+    def said_of(self, source: Path, target: Path, *flags: str) -> str:
+        """The same, for what the compiler says all the same."""
+        done = self._run(*self.warnings, *self.sanitizers, *self.includes, *flags, "-c", str(source), "-o", str(target))
+        assert done.returncode == 0, done.stderr
+        return done.stderr
 
     def program(self, target: Path, *objects: Path) -> Path:
         """Link objects to a program."""
-        done = self._run(*SANITIZERS, *map(str, objects), "-o", str(target))
+        done = self._run(*self.sanitizers, *map(str, objects), "-o", str(target))
         assert done.returncode == 0, done.stderr
         return target
 
-    def built(self, folder: Path, *sources: Path) -> Path:
-        """The program of some files."""
-        return self.program(folder / sources[0].stem, *(self.object(s, folder / f"{s.stem}.o") for s in sources))
-
     def check(self, text: str) -> str:
         """Compile a text without a product; what the compiler says, nothing if all is well."""
-        done = self._run(*WARNINGS, *INCLUDES, "-fsyntax-only", "-x", "c++", "-", text=text)
+        done = self._run(*self.warnings, *self.includes, "-fsyntax-only", "-x", "c++", "-", text=text)
         return done.stderr if done.returncode != 0 else ""
 
     def _run(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:

@@ -321,7 +321,9 @@ constexpr bool operator>=(const A &a, const B &b) {
 // A count of a shift, cut off at +-limit; the other direction if it is negative.
 template <typename Count>
 constexpr int shift_count(const Count &count, int limit) {
-  return count >= limit ? limit : count <= -limit ? -limit : native<int>(count);
+  if (!Compare<Count, int>::less(count, limit)) return limit;
+  if (!Compare<int, Count>::less(-limit, count)) return -limit;
+  return native<int>(count);
 }
 
 // A sequence of words shifted left by `count`, right if it is negative.
