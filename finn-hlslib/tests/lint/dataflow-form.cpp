@@ -34,3 +34,37 @@ void top(Stream &in, Stream &out) {
   first(in, middle);
   third(middle, out);
 }
+
+// bad
+#include <hls_stream.h>
+using Stream = hls::stream<int>;
+void first(Stream &in, int &out) { out = in.read(); }
+void third(int in, Stream &out) { out.write(in); }
+template <typename Types>
+void region(Stream &in, Stream &out) {
+#pragma HLS dataflow
+  typename Types::Channel middle; /*!*/
+  first(in, middle);
+  third(middle, out);
+}
+struct Integers {
+  using Channel = int;
+};
+void top(Stream &in, Stream &out) { region<Integers>(in, out); }
+
+// good
+#include <hls_stream.h>
+using Stream = hls::stream<int>;
+void first(Stream &in, Stream &out) { out.write(in.read()); }
+template <typename Types>
+void region(Stream &in, Stream &out) {
+#pragma HLS dataflow
+  typename Types::Channel middle("middle");
+#pragma HLS stream variable = middle depth = 4
+  first(in, middle);
+  first(middle, out);
+}
+struct Streams {
+  using Channel = Stream;
+};
+void top(Stream &in, Stream &out) { region<Streams>(in, out); }

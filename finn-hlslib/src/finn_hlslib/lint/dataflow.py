@@ -10,14 +10,14 @@ from clang.cindex import CursorKind, TypeKind
 
 from finn_hlslib.lint.functions import Function, Scope
 from finn_hlslib.lint.language import at
-from finn_hlslib.lint.tree import Node, canonical
+from finn_hlslib.lint.tree import Node, canonical, is_constexpr
 from finn_hlslib.lint.unit import Found, Unit
 
 CANONICAL = "regions of another form are not, or not always, split into processes"
 
 
 def _regions(unit: Unit) -> Iterator[tuple[Function, Scope]]:
-    for function in unit.patterns:
+    for function in unit.functions:
         for scope in function.scopes:
             if scope.pragma("dataflow"):
                 yield function, scope
@@ -32,6 +32,11 @@ def _streams(scope: Scope) -> list[Node]:
 def _is_stream(node: Node) -> bool:
     # A stream of a type that depends on a template's parameters is spelt without its namespace.
     return str(canonical(node.cursor.type).spelling).removeprefix("hls::").startswith("stream<")
+
+
+def _is_dependent(node: Node) -> bool:
+    """Whether the type is a member of a template parameter: instances tell."""
+    return bool(canonical(node.cursor.type).kind == TypeKind.UNEXPOSED)
 
 
 def dataflow_form(unit: Unit) -> Iterator[Found]:
@@ -49,8 +54,8 @@ def _not_canonical(statement: Node) -> str | None:
     while statement.kind == CursorKind.UNEXPOSED_EXPR and len(statement.children) == 1:
         statement = statement.children[0]  # what destroys temporary objects at the end
     if statement.kind == CursorKind.DECL_STMT:
-        others = [n for n in statement.children if n.kind == CursorKind.VAR_DECL and not _is_stream(n)]
-        others = [n for n in others if "constexpr" not in n.specifiers]
+        variables = (n for n in statement.children if n.kind == CursorKind.VAR_DECL and not is_constexpr(n))
+        others = [n for n in variables if not _is_stream(n) and not _is_dependent(n)]
         return f"the variable {others[0].name} in a dataflow region" if others else None
     if statement.kind == CursorKind.CALL_EXPR:
         result = statement.cursor.type.get_canonical().kind
