@@ -230,20 +230,21 @@ class Bench {
   }
 
   // Until nothing moves any more. Throws std::runtime_error if that does not come.
-  void run() {
+  //
+  // \param rest  cycles in which nothing passes, until it is at rest; in the second half of them, nothing stalls
+  void run(unsigned rest = 1000) {
     std::vector<Process *> order;
     for (const auto *stage : {&sources_, &kernels_, &sinks_}) {
       for (const auto &process : *stage) order.push_back(process.get());
     }
-    for (unsigned quiet = 0; quiet < Quiet; quiet++) {
+    for (unsigned quiet = 0; quiet < rest; quiet++) {
       if (cycle_++ == Limit) throw std::runtime_error("the bench does not come to rest");
       if (dice_ != nullptr) shuffle(order);
-      if (cycle(order, quiet > Quiet / 2)) quiet = 0;
+      if (cycle(order, quiet > rest / 2)) quiet = 0;
     }
   }
 
  private:
-  static constexpr unsigned Quiet = 1000;    // cycles in which nothing passes, until it is at rest
   static constexpr unsigned Limit = 500000;  // cycles at most
   static constexpr unsigned MaxDepth = 6;
   static constexpr unsigned MaxStall = 16;
