@@ -1,6 +1,6 @@
 # Copyright (c) 2026, The FINN authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""Fuzzing of what moves beats: each file in fuzz/ is a target of libFuzzer, with address and undefined-behaviour checks.
+"""Fuzzing of what moves beats: each file in fuzz/ is a target of libFuzzer, with all sanitizers of the other tests.
 
 `pytest -m slow` gives each target a minute and a seed that is drawn; a failure prints the input in base64.
 """
@@ -69,7 +69,7 @@ def fuzzing(folder: Path) -> Cxx:
     try:
         cxx.program(folder / "empty", cxx.object(source, folder / "empty.o"))
     except AssertionError as error:
-        pytest.skip(f"{command} has no libFuzzer: {install} ({error})")
+        pytest.skip(f"{command} has no libFuzzer: {install} ({str(error).splitlines()[0]})")
     return cxx
 
 
