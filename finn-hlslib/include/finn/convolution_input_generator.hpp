@@ -11,15 +11,20 @@
 
 namespace finn {
 
-// All positions of a window, one beat per cycle, from a ring that holds little more than a window.
+// Window (i, j) has the pixels (i sy + k dy, j sx + l dx), for kernel positions (k, l), strides s and dilations d.
 //
-// In a window the positions follow in C order with all their channels, or depthwise: all positions of SIMD channels,
-// then of the next. A frame takes as many cycles as it has beats on the side with more of them; if the ring has no room
-// for what comes while the last windows are sent, it takes longer.
+// They are the rows of the matrix that turns a convolution into a product of matrices (Chellapilla, Puri and Simard
+// 2006, "High Performance Convolutional Neural Networks for Document Processing"), made on the way from one layer to
+// the next as by the sliding window unit of FINN (Umuroglu et al. 2017, doi:10.1145/3020078.3021744). Beats of a window
+// follow in C order of (k, l, fold), or depthwise of (fold, k, l), where a fold is SIMD channels. Which of them it is,
+// and every shape, is a matter of the loops.
 //
-// \tparam Config  SIMD, channels per beat; Depth, words of the ring; Turns and Steps, of the loops in a window; Windows
-// and
-//                 Moves, of the loops over windows (see Nest); the type Element
+// A frame takes as many cycles as it has beats on the side with more of them, and longer only if the ring is so small
+// that what comes has to wait for the last windows of the frame before.
+//
+// \tparam Config  SIMD, channels per beat; Depth, words of the ring, at least those from the first to the last of a
+//                 window; the Lists Turns and Steps, of the Nest in a window, and Windows and Moves, of the Nest over
+//                 windows; the type Element
 template <typename Config>
 class ConvolutionInputGenerator : public Reader<Beat<typename Config::Element, Config::SIMD>, Config::Depth,
                                                 Nest<typename Config::Turns, typename Config::Steps>,

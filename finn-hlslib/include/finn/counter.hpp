@@ -10,6 +10,19 @@
 
 namespace finn {
 
+// Registers that hold 0 to Turns - 1, and -Most to Most. In simulation native integers, which are fast.
+#ifdef __SYNTHESIS__
+template <unsigned Turns>
+using Index = ap_uint<bits_of(Turns)>;
+template <unsigned Most>
+using Balance = ap_int<bits_of(Most + 1ULL) + 1>;
+#else
+template <unsigned Turns>
+using Index = unsigned;
+template <unsigned Most>
+using Balance = int;
+#endif
+
 // 0 to Turns - 1 and again.
 template <unsigned Turns>
 class Counter {
@@ -28,11 +41,7 @@ class Counter {
   }
 
  private:
-#ifdef __SYNTHESIS__
-  ap_uint<bits_of(Turns)> count_ = 0;
-#else
-  unsigned count_ = 0;
-#endif
+  Index<Turns> count_ = 0;
 };
 
 }  // namespace finn

@@ -10,9 +10,11 @@
 
 namespace finn {
 
-// The middle of the image goes out.
+// Pixel (i, j) of the output is pixel (i + FirstRow, j + FirstColumn) of the input.
 //
-// \tparam Config  as of PixelFilter
+// A beat that comes in takes a cycle.
+//
+// \tparam Config  as of Raster, of the image that comes in; both strides are 1
 template <typename Config>
 class Crop : public PixelFilter<Config> {};
 

@@ -10,9 +10,11 @@
 
 namespace finn {
 
-// Every RowStride-th row and ColumnStride-th column goes out, from the first on.
+// Pixel (i, j) of the output is pixel (i RowStride, j ColumnStride) of the input.
 //
-// \tparam Config  as of PixelFilter
+// A beat that comes in takes a cycle.
+//
+// \tparam Config  as of Raster, of the image that comes in; FirstRow and FirstColumn are 0
 template <typename Config>
 class DownSampler : public PixelFilter<Config> {};
 

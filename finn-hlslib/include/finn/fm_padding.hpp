@@ -10,9 +10,12 @@
 
 namespace finn {
 
-// The image that comes in is the middle of the one that goes out.
+// Pixel (i + FirstRow, j + FirstColumn) of the output is pixel (i, j) of the input; all others are Value, in all lanes.
 //
-// \tparam Config  as of PixelInsert
+// A beat that goes out takes a cycle.
+//
+// \tparam Config  as of Raster, of the image that goes out, both strides being 1; SIMD, channels per beat; Value; the
+//                 type Element
 template <typename Config>
 class FMPadding : public PixelInsert<Config> {};
 

@@ -10,11 +10,15 @@
 
 namespace finn {
 
-// The pixels that come in are every so many of those that go out; Value is 0.
+// Pixel (i RowStride, j ColumnStride) of the output is pixel (i, j) of the input; all others are 0.
 //
-// \tparam Config  as of PixelInsert
+// A transposed convolution is a convolution of such an image (Dumoulin and Visin 2016, arXiv:1603.07285, section 4.2).
+// A beat that goes out takes a cycle.
+//
+// \tparam Config  as of Raster, of the image that goes out, FirstRow and FirstColumn being 0; SIMD, channels per beat;
+//                 Value, 0; the type Element
 template <typename Config>
-class FMPadding_Pixel : public PixelInsert<Config> {};
+class FMPadding_Pixel : public PixelInsert<Config> {};  // NOLINT(readability-identifier-naming): as the layer
 
 }  // namespace finn
 

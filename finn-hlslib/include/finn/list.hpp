@@ -16,6 +16,13 @@ struct List {
     constexpr int Values[] = {Numbers...};
     return Values[index];
   }
+  static constexpr int greatest() {
+    int result = at(0);
+    for (unsigned index = 1; index < size; index++) {
+      if (at(index) > result) result = at(index);
+    }
+    return result;
+  }
   // What is left of an element that is divided by Divisor.
   template <int Divisor>
   static constexpr int rest(unsigned index) {

@@ -10,31 +10,35 @@
 
 namespace finn {
 
-// What was pushed Length cycles ago.
+// Words that come back after Length turns: a memory that reads and writes one place per cycle.
 //
-// \tparam T       what it carries
+// \tparam Word    what it carries
 // \tparam Length  at least 1
-template <typename T, unsigned Length>
+template <typename Word, unsigned Length>
 class Delay {
+  static_assert(Length > 0, "Length must be at least 1: a word comes back in a later cycle");
+
  public:
-  T push(const T &value) {
+  // The word that has come back. What is put there instead comes back in Length turns.
+  Word &turn() {
     FINN_HLS(inline)
     FINN_HLS(aggregate variable = memory_)
-    const T before = memory_[place_];
-    memory_[place_] = value;
+    FINN_HLS(dependence variable = memory_ type = inter direction = RAW distance = Length true)
+    Word &word = memory_[place_];
     place_.next();
-    return before;
+    return word;
   }
 
  private:
-  T memory_[Length];
+  Word memory_[Length];
   Counter<Length> place_;
 };
 
-// Position (r, c) of the window is lane (r * KW + c) * SIMD of the output's beat, and the lanes behind it.
+// Window (i, j) as ConvolutionInputGenerator has it, of SIMD channels, in one beat: position (k, l) of the kernel is
+// lane (k KW + l) SIMD and those behind it.
 //
-// An input beat takes a cycle. Between neighbours in a row of the window lies a delay of ColumnDelay words, from the
-// first of a row to the last of the row above one of RowDelay.
+// An input beat takes a cycle, and the one that completes a window sends it. Between neighbours in a row of the window
+// lies a delay of ColumnDelay words, from the first of a row to the last of the row above one of RowDelay.
 //
 // \tparam Config  KH and KW, the kernel; SIMD, channels per beat; ColumnDelay and RowDelay; the type Element; and as of
 //                 Raster, of the image that comes in: chosen is what completes a window
@@ -42,7 +46,12 @@ template <typename Config>
 class ParallelWindow {
   static constexpr unsigned KH = Config::KH;
   static constexpr unsigned KW = Config::KW;
-  using Pixel = Beat<typename Config::Element, Config::SIMD>;
+  static constexpr unsigned SIMD = Config::SIMD;
+  static constexpr unsigned Kept = (KW - 1) * SIMD;  // lanes of a row of the window that stay when it moves on
+  // The window without its last column, and that without its last pixel. If that is nothing, it has a pixel all the
+  // same, which nobody uses.
+  using Columns = Beat<typename Config::Element, (KW > 1 ? KH * Kept : SIMD)>;
+  using Rows = Beat<typename Config::Element, (KH > 1 ? (KH - 1) * SIMD : SIMD)>;
 
  public:
   // One clock cycle.
@@ -52,17 +61,34 @@ class ParallelWindow {
   template <typename In, typename Out>
   void step(In &in, Out &out) {
     FINN_HLS(inline)
-    FINN_HLS(array_partition variable = columns_ complete)
-    FINN_HLS(array_partition variable = rows_ complete)
-    Pixel pixel = in.read();
-    Beat<typename Config::Element, KH * KW * Config::SIMD> window;
-    for (unsigned k = KH * KW; k > 0; k--) {
+    const auto pixel = in.read();
+    Columns &left = columns_.turn();
+    Rows &above = rows_.turn();
+    Beat<typename Config::Element, KH * KW * SIMD> window;
+    for (unsigned k = 0; k < KH; k++) {
       FINN_HLS(unroll)
-      for (unsigned lane = 0; lane < Config::SIMD; lane++) {
+      for (unsigned lane = 0; lane < Kept; lane++) {
         FINN_HLS(unroll)
-        window.lane[(k - 1) * Config::SIMD + lane] = pixel.lane[lane];
+        window.lane[k * KW * SIMD + lane] = left.lane[k * Kept + lane];
       }
-      if (k > 1) pixel = (k - 1) % KW == 0 ? rows_[(k - 1) / KW].push(pixel) : columns_[k - 1].push(pixel);
+      for (unsigned lane = 0; lane < SIMD; lane++) {
+        FINN_HLS(unroll)
+        window.lane[k * KW * SIMD + Kept + lane] = k + 1 < KH ? above.lane[k * SIMD + lane] : pixel.lane[lane];
+      }
+    }
+    for (unsigned k = 0; k < KH; k++) {
+      FINN_HLS(unroll)
+      for (unsigned lane = 0; lane < Kept; lane++) {
+        FINN_HLS(unroll)
+        left.lane[k * Kept + lane] = window.lane[k * KW * SIMD + SIMD + lane];
+      }
+    }
+    for (unsigned k = 1; k < KH; k++) {
+      FINN_HLS(unroll)
+      for (unsigned lane = 0; lane < SIMD; lane++) {
+        FINN_HLS(unroll)
+        above.lane[(k - 1) * SIMD + lane] = window.lane[k * KW * SIMD + lane];
+      }
     }
     if (raster_.chosen()) out.write(window);
     raster_.next();
@@ -70,8 +96,8 @@ class ParallelWindow {
 
  private:
   Raster<Config> raster_;
-  Delay<Pixel, (Config::ColumnDelay > 0 ? Config::ColumnDelay : 1)> columns_[KH * KW];
-  Delay<Pixel, (Config::RowDelay > 0 ? Config::RowDelay : 1)> rows_[KH];
+  Delay<Columns, (Config::ColumnDelay > 0 ? Config::ColumnDelay : 1)> columns_;
+  Delay<Rows, (Config::RowDelay > 0 ? Config::RowDelay : 1)> rows_;
 };
 
 }  // namespace finn

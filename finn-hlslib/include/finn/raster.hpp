@@ -12,37 +12,44 @@
 namespace finn {
 
 // One position of an axis after the other; First, First + Stride, .. are chosen, Count of them.
+//
+// \tparam Size    positions
+// \tparam First   the first that is chosen
+// \tparam Stride  from one that is chosen to the next, at least 1
+// \tparam Count   how many are chosen, at least 1
 template <unsigned Size, unsigned First, unsigned Stride, unsigned Count>
 class Axis1D {
-  static_assert(First + (Count - 1) * Stride < Size, "the axis of Size positions ends before the last chosen one");
+  static_assert(Count > 0, "Count must be at least 1: an image has pixels");
+  static_assert(Stride > 0, "Stride must be at least 1: each position is chosen once");
+  static_assert(First + (Count - 1) * Stride < Size, "Size must be larger: the last chosen position is behind it");
 
  public:
-  bool chosen() const { return chosen_ < Count && position_ == next_; }
+  bool chosen() const { return position_ == static_cast<unsigned>(next_) && count_ < Count; }
   // Go on; whether the axis starts again.
   bool next() {
     FINN_HLS(inline)
     if (chosen()) {
-      next_ = next_ + Stride;
-      chosen_ = chosen_ + 1;
+      next_ = position_ + Stride;
+      count_ = static_cast<unsigned>(count_) + 1;
     }
     const bool wraps = position_.next();
     if (wraps) {
       next_ = First;
-      chosen_ = 0;
+      count_ = 0;
     }
     return wraps;
   }
 
  private:
   Counter<Size> position_;
-  unsigned next_ = First;
-  unsigned chosen_ = 0;
+  Index<First + Count * Stride + 1> next_ = First;  // to be chosen
+  Index<Count + 1> count_ = 0;                      // that have been
 };
 
 // The beats of an image, row by row; those of a pixel are chosen if its row and its column are.
 //
-// \tparam Config  Folds, beats per pixel; Rows, FirstRow, RowStride, ChosenRows; Columns, FirstColumn, ColumnStride,
-//                 ChosenColumns
+// \tparam Config  Folds, beats per pixel; the Axis1D of rows: Rows, FirstRow, RowStride, ChosenRows; that of columns:
+//                 Columns, FirstColumn, ColumnStride, ChosenColumns
 template <typename Config>
 class Raster {
  public:
@@ -58,7 +65,7 @@ class Raster {
   Axis1D<Config::Rows, Config::FirstRow, Config::RowStride, Config::ChosenRows> row_;
 };
 
-// Of the beats that come in, those that are chosen go out. A beat takes a cycle.
+// Of the beats that come in, those that are chosen go out. One that comes in takes a cycle.
 //
 // \tparam Config  as of Raster, which is the image that comes in
 template <typename Config>
@@ -82,7 +89,7 @@ class PixelFilter {
 
 // Beats that come in are those that are chosen of the image that goes out; all others are made of one value.
 //
-// A beat that goes out takes a cycle. What stands in front of a frame's first pixel does not wait for it.
+// One that goes out takes a cycle. What stands in front of a frame's first pixel does not wait for it.
 //
 // \tparam Config  as of Raster, which is the image that goes out; SIMD, elements per beat; Value; the type Element
 template <typename Config>
@@ -95,17 +102,25 @@ class PixelInsert {
   template <typename In, typename Out>
   void step(In &in, Out &out) {
     FINN_HLS(inline)
-    Beat<typename Config::Element, Config::SIMD> beat;
-    for (unsigned lane = 0; lane < Config::SIMD; lane++) {
-      FINN_HLS(unroll)
-      beat.lane[lane] = typename Config::Element(Config::Value);
+    if (raster_.chosen()) {
+      out.write(in.read());
+    } else {
+      out.write(inserted());
     }
-    if (raster_.chosen()) beat = in.read();
-    out.write(beat);
     raster_.next();
   }
 
  private:
+  static Beat<typename Config::Element, Config::SIMD> inserted() {
+    FINN_HLS(inline)
+    Beat<typename Config::Element, Config::SIMD> beat;
+    for (unsigned lane = 0; lane < Config::SIMD; lane++) {
+      FINN_HLS(unroll)
+      beat.lane[lane] = typename Config::Element(Value);
+    }
+    return beat;
+  }
+
   Raster<Config> raster_;
 };
 

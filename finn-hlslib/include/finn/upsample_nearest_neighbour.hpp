@@ -20,28 +20,34 @@ class Stretched {
 
  public:
   // Whether the next position stands for another one.
-  bool moves() const { return phase_ + Size >= Out; }
+  bool moves() const { return phase() + Size >= Out; }
   // Go on; whether the axis starts again.
   bool next() {
     FINN_HLS(inline)
-    phase_ = moves() ? phase_ + Size - Out : phase_ + Size;
+    phase_ = moves() ? phase() + Size - Out : phase() + Size;
     return position_.next();
   }
 
  private:
+  unsigned phase() const { return static_cast<unsigned>(phase_); }
+
   Counter<Out> position_;
-  unsigned phase_ = 0;
+  Index<Out> phase_ = 0;
 };
 
 // Pixel (i, j) of the output is pixel (floor(i Rows / OutRows), floor(j Columns / OutColumns)) of the input.
 //
-// An output beat takes a cycle. A ring holds the row that is read again, or a pixel if no row is.
+// This is Resize of ONNX to any larger size, nearest neighbour, asymmetric and rounded down. A beat that goes out takes
+// a cycle. The ring holds the row that is sent again, or the pixel if rows are not; a word is given up when it is sent
+// for the last time.
 //
 // \tparam Config  SIMD, channels per beat; Folds, beats per pixel; Rows, OutRows, Columns, OutColumns; Depth, words of
-// the
-//                 ring; the type Element
+//                 the ring, at least Folds, and that of each column if OutRows > Rows; the type Element
 template <typename Config>
 class UpsampleNearestNeighbour {
+  static_assert(Config::Depth >= (Config::OutRows > Config::Rows ? Config::Columns : 1) * Config::Folds,
+                "Depth must be at least the words that are sent again: a row, or a pixel if OutRows is Rows");
+
  public:
   // One clock cycle.
   //
@@ -50,10 +56,8 @@ class UpsampleNearestNeighbour {
   template <typename In, typename Out>
   void step(In &in, Out &out) {
     FINN_HLS(inline)
-    FINN_HLS(dependence variable = ring_ inter false)
-    // A pixel that will not be read again is given up word by word.
     const bool leaves = row_.moves() && column_.moves();
-    const int offset = pixel_ + (leaves ? 0 : static_cast<int>(fold_));
+    const int offset = static_cast<int>(pixel_) + (leaves ? 0 : static_cast<int>(fold_));
     const bool ready = ring_.has(offset);
     if (ready) out.write(ring_.at(offset));
     ring_.accept(in);
@@ -65,18 +69,18 @@ class UpsampleNearestNeighbour {
   // To the next pixel.
   void advance() {
     FINN_HLS(inline)
-    if (column_.moves() && !row_.moves()) pixel_ = pixel_ + Config::Folds;
+    if (column_.moves() && !row_.moves()) pixel_ = static_cast<unsigned>(pixel_) + Config::Folds;
     if (column_.next()) {
       pixel_ = 0;
       row_.next();
     }
   }
 
-  Ring<Beat<typename Config::Element, Config::SIMD>, Config::Depth> ring_;
+  Ring<Beat<typename Config::Element, Config::SIMD>, Config::Depth, 1> ring_;
   Counter<Config::Folds> fold_;
   Stretched<Config::Columns, Config::OutColumns> column_;
   Stretched<Config::Rows, Config::OutRows> row_;
-  int pixel_ = 0;  // offset of the pixel in the ring
+  Index<Config::Depth + 1> pixel_ = 0;  // offset of the pixel in the ring
 };
 
 }  // namespace finn
