@@ -14,7 +14,8 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 QONNX := $(VENV)-qonnx
 DISTRIBUTIONS := finn-base finn-hlslib finn finn-examples brevitas-export
-CXX_FILES = $(wildcard finn-hlslib/include/finn/*.hpp) $(shell find finn/src -name '*.cpp' -o -name '*.hpp')
+CXX_FILES = $(shell find finn-hlslib finn/src -name '*.h' -o -name '*.hpp' -o -name '*.cpp')
+CXX_HEADERS = $(filter finn-hlslib/include/% finn/src/%,$(filter %.h %.hpp,$(CXX_FILES)))
 
 # Functions for synthesis, which have instances of the library's templates.
 HLS_TOPS := finn-hlslib/examples/digits/digits.cpp finn-hlslib/tests/lint_kernels.cpp
@@ -77,7 +78,7 @@ lint: $(TOOLS)  ## check style, formatting, types, SystemVerilog and C++
 	$(BIN)/python -m finn.rtl.lint
 	$(BIN)/python -m finn_hlslib.lint $(wildcard finn-hlslib/include/finn/*.hpp) $(HLS_TOPS)
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
-	$(BIN)/clang-tidy --quiet $(filter %.hpp,$(CXX_FILES)) -- -x c++ -std=c++14 -Wall -Wextra -Wno-unknown-pragmas -Ifinn-hlslib/include
+	$(BIN)/clang-tidy --quiet $(CXX_HEADERS) -- -x c++ -std=c++14 -Wall -Wextra -Ifinn-hlslib/include -isystem finn-hlslib/include/finn/sim
 
 format: $(TOOLS)  ## rewrite Python and C++ files in the common format
 	$(BIN)/ruff check --fix .

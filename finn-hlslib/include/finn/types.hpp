@@ -54,7 +54,7 @@ struct Element<Bipolar> {
 // The integer that an element means.
 template <typename T>
 const T &number(const T &value) {
-  return value;
+  return value;  // NOLINT(bugprone-return-const-ref-from-parameter): read in the same expression
 }
 inline ap_int<2> number(const Bipolar &value) { return value.bit() != 0 ? 1 : -1; }
 

@@ -28,7 +28,7 @@ constexpr NativeWords<Storage> words_of(const T &value) {
 }
 template <typename T, typename = void, typename = decltype(std::declval<const T &>().word(0))>
 constexpr const T &words_of(const T &value) {
-  return value;
+  return value;  // NOLINT(bugprone-return-const-ref-from-parameter): read in the same expression
 }
 
 // The bits `high` to `low` of an integer, an unsigned number of that many bits.

@@ -105,8 +105,8 @@ struct Result {
   using Remainder = Number<smaller(width_a, width_b + (signed_a && !signed_b ? 1 : 0)), signed_a>;
 };
 
-template <typename A, typename B, bool A_or_B_ours = Operand<A>::ours || Operand<B>::ours>
-using BinaryResult = std::enable_if_t<A_or_B_ours, Result<A, B>>;
+template <typename A, typename B, bool AnyOurs = Operand<A>::ours || Operand<B>::ours>
+using BinaryResult = std::enable_if_t<AnyOurs, Result<A, B>>;
 template <typename A, bool Ours = Operand<A>::ours>
 using Unary = std::enable_if_t<Ours, Operand<A>>;
 template <typename A, typename B, int = Operand<B>::width>
