@@ -113,6 +113,7 @@ class PixelInsert {
  private:
   static Beat<typename Config::Element, Config::SIMD> inserted() {
     FINN_HLS(inline)
+    constexpr auto Value = Config::Value;  // a constructor may take a reference, which a member without a place has not
     Beat<typename Config::Element, Config::SIMD> beat;
     for (unsigned lane = 0; lane < Config::SIMD; lane++) {
       FINN_HLS(unroll)
