@@ -31,11 +31,12 @@ help:  ## list the verbs
 
 setup: $(TOOLS)  ## create the environment, install the five distributions in it
 
-$(READY): ci/setup.sh ci/constraints.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
+$(READY): ci/setup.sh ci/packages.sh ci/constraints.txt $(DISTRIBUTIONS:%=%/pyproject.toml)
 	ci/setup.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-$(TOOLS): $(READY) ci/requirements-dev.txt
+$(TOOLS): $(READY) ci/requirements-dev.txt ci/setup-tools.sh
+	ci/setup-tools.sh
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r ci/requirements-dev.txt
 	@touch $@
 

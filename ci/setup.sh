@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Create the environment of the repository: ci/setup.sh PYTHON VENV
 #
-# Installs the five distributions so that edits take effect at once, without the heavy extras. What pip cannot install (a C++ compiler, Python's venv module) comes from apt-get when run as root on Debian or
-# Ubuntu; otherwise the command to run is printed.
+# Installs the five distributions so that edits take effect at once, without the heavy extras. What pip cannot install (a
+# C++ compiler, Python's venv module) is a matter of packages.sh.
 set -euo pipefail
 python=$1
 venv=$2
 cd "$(dirname "$0")/.."
+source ci/packages.sh
 
 missing=()
 command -v "$python" >/dev/null || missing+=(python3)
@@ -22,26 +23,8 @@ else
   optional=(liblz4-dev zlib1g-dev)
 fi
 
-if [ ${#missing[@]} -gt 0 ] || [ ${#optional[@]} -gt 0 ]; then
-  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-    export DEBIAN_FRONTEND=noninteractive
-    echo "installing with apt-get: ${missing[*]} ${optional[*]}"
-    apt-get -qq update || true  # the lists that are there may do
-    [ ${#missing[@]} -eq 0 ] || apt-get -qq install -y --no-install-recommends "${missing[@]}"
-    [ ${#optional[@]} -eq 0 ] || apt-get -qq install -y --no-install-recommends "${optional[@]}" ||
-      echo "without ${optional[*]} simulations write no waveforms; everything else works" >&2
-  else
-    if [ ${#optional[@]} -gt 0 ]; then
-      echo "simulations will write no waveforms (FST); for them, run" >&2
-      echo "  sudo apt-get install -y ${optional[*]}" >&2
-    fi
-    if [ ${#missing[@]} -gt 0 ]; then
-      echo "missing: ${missing[*]}. On Debian or Ubuntu run" >&2
-      echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}" >&2
-      exit 1
-    fi
-  fi
-fi
+need "${missing[@]}"
+want "simulations write no waveforms (FST)" "${optional[@]}"
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
   echo "Python 3.10 or newer is needed, $("$python" --version) was found; try: make PYTHON=python3.11 ..." >&2
