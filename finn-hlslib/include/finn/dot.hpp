@@ -26,7 +26,7 @@ typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {
 // The same of bipolar values: bits that differ are counted (XNOR and population count; Umuroglu et al. 2017,
 // arXiv:1612.07119).
 template <unsigned N>
-ap_int<bits_of(N + 1) + 1> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
+ap_int<sum_width(bits_of(N + 1) + 1)> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
   FINN_HLS(inline)
   // Exclusive or instead of !=: GCC 12 makes wrong code of comparisons that are summed up in bytes.
   ap_uint<sum_width(bits_of(N + 1))> different = 0;
@@ -34,7 +34,7 @@ ap_int<bits_of(N + 1) + 1> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
     FINN_HLS(unroll)
     different += x[i].bit() ^ w[i].bit();
   }
-  return ap_int<bits_of(N + 1) + 1>(static_cast<int>(N) - 2 * static_cast<int>(different));
+  return ap_int<sum_width(bits_of(N + 1) + 1)>(static_cast<int>(N) - 2 * static_cast<int>(different));
 }
 
 }  // namespace finn

@@ -20,6 +20,7 @@ namespace finn {
 template <typename Config, unsigned InputFolds, unsigned OutputFolds>
 class Sums {
   using Accumulator = typename Config::Accumulator;
+  using Sum = typename Integer<sum_width(Element<Accumulator>::width), Element<Accumulator>::is_signed>::Type;
 
  public:
   // Which weights this cycle needs: input folds innermost.
@@ -29,7 +30,7 @@ class Sums {
   void add(unsigned pe, const T &product) {
     FINN_HLS(inline)
     FINN_HLS(array_partition variable = sum_ complete)
-    sum_[pe] = input_.first() ? Accumulator(product) : Accumulator(sum_[pe] + Accumulator(product));
+    sum_[pe] = input_.first() ? Sum(product) : Sum(sum_[pe] + Sum(product));
   }
   // The end of a cycle: send the results if it was the last one of the sums.
   template <typename Out, typename Activation>
@@ -39,7 +40,7 @@ class Sums {
       Beat<typename Config::Output, Config::PE> beat;
       for (unsigned pe = 0; pe < Config::PE; pe++) {
         FINN_HLS(unroll)
-        beat.lane[pe] = activation(output_, pe, sum_[pe]);
+        beat.lane[pe] = activation(output_, pe, Accumulator(sum_[pe]));
       }
       out.write(beat);
     }
@@ -49,7 +50,7 @@ class Sums {
  private:
   Counter<InputFolds> input_;
   Counter<OutputFolds> output_;
-  Accumulator sum_[Config::PE];
+  Sum sum_[Config::PE];
 };
 
 }  // namespace finn

@@ -56,7 +56,7 @@ template <typename T>
 const T &number(const T &value) {
   return value;  // NOLINT(bugprone-return-const-ref-from-parameter): read in the same expression
 }
-inline ap_int<2> number(const Bipolar &value) { return value.bit() != 0 ? 1 : -1; }
+inline ap_int<2> number(const Bipolar &value) { return ap_int<2>(2 * value.bit() - 1); }
 
 // An element of another type with the same meaning.
 template <typename To, typename From>
