@@ -61,7 +61,8 @@ class Lookup {
     FINN_HLS(inline)
     for (unsigned lane = 0; lane < Asked; lane++) {
       FINN_HLS(unroll)
-      const Index index = Index(Index(number(x.lane[lane])) + Index(Config::Offset));
+      constexpr int Offset = Config::Offset;
+      const Index index = Index(Index(number(x.lane[lane])) + Index(Offset));
       const Index last = Index(Config::Entries - 1);
       index_[lane] = static_cast<unsigned>(index < Index(0) ? Index(0) : index > last ? last : index);
     }

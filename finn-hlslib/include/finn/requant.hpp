@@ -34,15 +34,18 @@ class Requant {
   template <typename In, typename Out, typename Multipliers, typename Offsets>
   void step(In &in, Out &out, const Multipliers &multipliers, const Offsets &offsets) {
     FINN_HLS(inline)
+    constexpr int Shift = Config::Shift;
+    constexpr long long Low = Config::Low;
+    constexpr long long High = Config::High;
+    const Sum low = Sum(Low);
+    const Sum high = Sum(High);
     const auto x = in.read();
     Beat<Output, Config::PE> y;
     for (unsigned lane = 0; lane < Config::PE; lane++) {
       FINN_HLS(unroll)
       const Sum product = Sum(number(x.lane[lane]) * multipliers.element(word_, lane));
       const Sum sum = Sum(product + offsets.element(word_, lane));
-      const Sum scaled = Sum(sum >> Config::Shift);
-      const Sum low = Sum(Config::Low);
-      const Sum high = Sum(Config::High);
+      const Sum scaled = Sum(sum >> Shift);
       y.lane[lane] = Output(scaled < low ? low : scaled > high ? high : scaled);
     }
     out.write(y);

@@ -64,5 +64,5 @@ print((CppSimulator(make_model([("clip", layer)])).run(x)[0] == layer.execute(x)
 def test_a_wrong_bound_in_cpp_is_found(copy: Path) -> None:
     header = copy / "finn-hlslib" / "include" / "finn" / "clip.hpp"
     assert run(copy, "-c", COMPARE).stdout == "True\n"
-    header.write_text(header.read_text().replace("Element(Config::High)", "Element(Config::Low)"))
+    header.write_text(header.read_text().replace("Element(High)", "Element(Low)"))
     assert run(copy, "-c", COMPARE).stdout == "False\n"

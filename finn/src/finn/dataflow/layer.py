@@ -156,7 +156,8 @@ class CppObject:
     type : name of its class in namespace finn, with template arguments. values : the one array that it holds, in the
     shape of its C++ array; None if it holds nothing.
     stream : the number of the input stream that it reads, counted with constant inputs, if it is made of a stream;
-    then `type` is the function that makes it.
+    then `type` is the function that makes it. writable : whether the array can be written at run time.
+    structs : dimensions of the array whose elements are structs, which hold the dimensions behind; 0 if there are none.
     """
 
     type: str
@@ -164,6 +165,8 @@ class CppObject:
     values: IntArray | None = None
     dtype: BaseDataType | None = None
     stream: int | None = None
+    writable: bool = False
+    structs: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -334,7 +334,9 @@ class MatrixUnit(Layer):
             weights = CppObject("streamed_weights", (self.weight_dtype, *shape[1:]), stream=len(self.inputs))
         else:
             tiles = self._tiled(self.weights).reshape(shape)
-            weights = CppObject("Weights", (self.weight_dtype, *shape), tiles, self.weight_dtype)
+            writable = bool(self.runtime_writeable_weights)
+            arguments = (self.weight_dtype, *shape)
+            weights = CppObject("Weights", arguments, tiles, self.weight_dtype, writable=writable, structs=1)
         activation = (
             self.activation.hls(self.channels, self.PE)
             if self.activation

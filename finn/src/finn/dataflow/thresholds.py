@@ -115,6 +115,7 @@ class Thresholds:
             (dtype, self.output_dtype, folds, lanes, steps, bias),
             np.clip(self.values, low, high + 1).reshape(folds, lanes, steps),
             dtype,
+            writable=self.writable,
         )
 
     def _tree(self, channels: int) -> IntArray:

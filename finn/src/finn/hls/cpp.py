@@ -68,15 +68,18 @@ def _number(name: str, value: int | tuple[int, ...]) -> str:
     return f"static constexpr {kind} {name} = {value};"
 
 
-def initializer(values: IntArray) -> str:
-    """An array as a list of integers, with a pair of braces for each dimension, and one for the object around it."""
-    return f"{{{_braces(values)}}}"
+def initializer(given: CppObject) -> str:
+    """The array of an object as a list of integers: braces for each dimension, and for each struct around one."""
+    assert given.values is not None
+    return f"{{{braces(given.values, given.structs)}}}"
 
 
-def _braces(values: IntArray) -> str:
+def braces(values: IntArray, structs: int = 0) -> str:
+    """An array as a list of integers; behind `structs` dimensions, a struct is around those that follow."""
     if values.ndim == 1:
         return "{" + ", ".join(map(str, values.tolist())) + "}"
-    return "{" + ",\n".join(map(_braces, values)) + "}"
+    around = ("{", "}") if structs == 1 else ("", "")
+    return "{" + ",\n".join(around[0] + braces(v, structs - 1) + around[1] for v in values) + "}"
 
 
 def headers(layers: Iterable[Layer]) -> list[str]:
