@@ -43,16 +43,17 @@ void splits(Dice &dice) {
   expect(numbers(c.items) == numbers(expected[2]), "the third part is another");
 }
 
-template <int A, int B>
+template <int A, int B, int C>
 void joins_again(Dice &dice) {
   const auto sent = any_beats<T, 2>(dice, dice.below(40));
   Bench bench(dice);
   auto &in = bench.source(sent);
   auto &a = bench.stream<Pair>();
   auto &b = bench.stream<Pair>();
+  auto &c = bench.stream<Pair>();
   auto &out = bench.sink<finn::Beat<Wide, 2>>();
-  bench.add(finn::StreamingSplit<Config<A, B>>(), in, a, b);
-  bench.add(finn::StreamingConcat<Config<A, B>>(), a, b, out);
+  bench.add(finn::StreamingSplit<Config<A, B, C>>(), in, a, b, c);
+  bench.add(finn::StreamingConcat<Config<A, B, C>>(), a, b, c, out);
   bench.run(Rest);
   expect(numbers(out.items) == numbers(sent), "what is joined is another");
 }
@@ -60,6 +61,6 @@ void joins_again(Dice &dice) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *bytes, std::size_t size) {
-  static void (*const Cases[])(Dice &) = {splits<1, 1, 1>, splits<3, 1, 4>, joins_again<1, 1>, joins_again<2, 5>};
+  static void (*const Cases[])(Dice &) = {splits<1, 1, 1>, splits<3, 1, 4>, joins_again<1, 1, 1>, joins_again<2, 5, 3>};
   return one_of(Cases, bytes, size);
 }
