@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -23,5 +24,8 @@ def cxx(request: pytest.FixtureRequest) -> Cxx:
 
 @pytest.fixture(scope="session")
 def built(cxx: Cxx, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of what is compiled with one compiler."""
-    return tmp_path_factory.mktemp(Path(cxx.command).name)
+    """The folder of what is compiled with one compiler; all workers of pytest-xdist have the same."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / Path(cxx.command).name
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -8,11 +8,10 @@ Each test case is a test here; what doctest or a sanitizer says is the failure.
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
-from compilers import HOW_TO_INSTALL, Cxx, output_of
+from compilers import HOW_TO_INSTALL, Cxx, once, output_of
 
 FILES = sorted(Path(__file__).with_name("cpp").glob("*.cpp"))
 CASE = re.compile(r'^\s*(?:TEST_CASE|SCENARIO|TEST_CASE_TEMPLATE)\s*\(\s*"([^"]+)"', re.MULTILINE)
@@ -28,30 +27,28 @@ def main(cxx: Cxx, built: Path) -> Path:
     """The part of doctest that takes its time, compiled once."""
     if (error := cxx.check("#include <doctest/doctest.h>\n")) and "doctest/doctest.h" in error:
         pytest.skip(f"no doctest: {HOW_TO_INSTALL} doctest-dev")
-    source = built / "main.cpp"
-    source.write_text(MAIN)
-    return cxx.object(source, built / "main.o", "-O0")
+
+    def make() -> None:
+        source = built / "main.cpp"
+        source.write_text(MAIN)
+        cxx.object(source, built / "main.o", "-O0")
+
+    return once(built / "main.o", make)
 
 
-@cache
-def program(cxx: Cxx, built: Path, main: Path, source: Path) -> Path | str:
-    """The program of a file, or why there is none, found out once for all of its cases."""
+def program(cxx: Cxx, built: Path, main: Path, source: Path) -> Path:
     # A folder of its own: a file here may be called main.cpp, too.
     folder = built / "cpp"
     folder.mkdir(exist_ok=True)
-    try:
-        return cxx.program(folder / source.stem, cxx.object(source, folder / f"{source.stem}.o"), main)
-    except AssertionError as error:
-        return str(error)
+    target = folder / source.stem
+    return once(target, lambda: cxx.program(target, cxx.object(source, folder / f"{source.stem}.o"), main))
 
 
 @pytest.mark.parametrize(("source", "case"), cases(), ids=[f"{path.stem}-{name}" for path, name in cases()])
 def test_case(cxx: Cxx, built: Path, main: Path, source: Path, case: str) -> None:
     # doctest takes a comma for the end of a pattern; cases of a template have the type behind their name.
     pattern = re.sub(r"[,\\]", "?", case)
-    made = program(cxx, built, main, source)
-    assert isinstance(made, Path), made
-    printed = output_of(made, f"--test-case={pattern},{pattern}<*", "--no-colors")
+    printed = output_of(program(cxx, built, main, source), f"--test-case={pattern},{pattern}<*", "--no-colors")
     assert re.search(r"test cases: +[1-9]", printed), f"no test case of that name ran:\n{printed}"
 
 

@@ -253,8 +253,8 @@ def difference(pair: Pair, operands: Values, at: int, found: int, wanted: int) -
     return pair, name, f"{pair[0].name}, {pair[1].name}: {name}{case}: {found} instead of {wanted}"
 
 
-def test_operators_of_narrow_types_for_all_values(cxx: Cxx, built: Path) -> None:
-    driver = built_driver(cxx, built / "narrow", "operators", EXHAUSTIVE)
+def test_operators_of_narrow_types_for_all_values(cxx: Cxx, tmp_path: Path) -> None:
+    driver = built_driver(cxx, tmp_path / "narrow", "operators", EXHAUSTIVE)
     assert differences(driver, EXHAUSTIVE, [all_values(pair) for pair in EXHAUSTIVE]) == []
 
 
@@ -269,8 +269,8 @@ def wrapped(pair: Pair, operands: Values) -> Values:
     return [(pair[0].wrap(x), pair[1].wrap(y)) for x, y in operands]
 
 
-def test_operators_of_wider_types(cxx: Cxx, built: Path) -> None:
-    driver = built_driver(cxx, built / "random", "operators", RANDOM)
+def test_operators_of_wider_types(cxx: Cxx, tmp_path: Path) -> None:
+    driver = built_driver(cxx, tmp_path / "random", "operators", RANDOM)
 
     def check(operands: Values) -> None:
         assert differences(driver, RANDOM, [wrapped(pair, operands) for pair in RANDOM]) == []
@@ -307,8 +307,8 @@ wide_numbers = st.one_of(
 positions = st.integers(0, 511)
 
 
-def test_words(cxx: Cxx, built: Path) -> None:
-    driver = built_driver(cxx, built / "words", "words", WIDE)
+def test_words(cxx: Cxx, tmp_path: Path) -> None:
+    driver = built_driver(cxx, tmp_path / "words", "words", WIDE)
 
     def check(lines: list[tuple[int, int, int, int, int]]) -> None:
         text = "".join(f"{x:#x} {y:#x} {first} {second} {n}\n" for x, y, first, second, n in lines)
@@ -394,22 +394,22 @@ INSTANCES = (
 
 
 @pytest.mark.parametrize("instance", INSTANCES)
-def test_loops_become_vectors(cxx: Cxx, built: Path, instance: str) -> None:
-    source = built / "loops.cpp"
+def test_loops_become_vectors(cxx: Cxx, tmp_path: Path, instance: str) -> None:
+    source = tmp_path / "loops.cpp"
     source.write_text(f"{LOOPS}template {instance};\n")
     report = "-Rpass=loop-vectorize" if "clang" in cxx.command else "-fopt-info-vec-optimized"
     # Reports are no errors.
     plain = Cxx(cxx.command, warnings=("-std=c++14", "-Wall", "-Wextra"), sanitizers=())
-    said = plain.said_of(source, built / "loops.o", "-O3", "-march=native", report)
+    said = plain.said_of(source, tmp_path / "loops.o", "-O3", "-march=native", report)
     assert "vectorized" in said, "the loop stays as it is"
 
 
-def test_reading_out_of_range_ends_the_program(cxx: Cxx, built: Path) -> None:
-    source = built / "range.cpp"
+def test_reading_out_of_range_ends_the_program(cxx: Cxx, tmp_path: Path) -> None:
+    source = tmp_path / "range.cpp"
     source.write_text(
         "#include <ap_int.h>\nint main(int n, char **) { ap_uint<8> a = 1; return a.range(6 + 2 * n, n); }\n"
     )
-    program = cxx.program(built / "range", cxx.object(source, built / "range.o"))
+    program = cxx.program(tmp_path / "range", cxx.object(source, tmp_path / "range.o"))
     with pytest.raises(AssertionError, match="a range needs 0 <= low <= high < width"):
         output_of(program)
 

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,20 @@ class Cxx:
 
     def _run(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run([self.command, *arguments], input=text, text=True, capture_output=True, check=False)
+
+
+def once(target: Path, make: Callable[[], object]) -> Path:
+    """What `make` makes, made by the first process that asks for it. Why it cannot be made is told to all."""
+    error = Path(f"{target}.error")
+    with Path(f"{target}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists() and not error.exists():
+            try:
+                make()
+            except AssertionError as failure:
+                error.write_text(str(failure))
+    assert not error.exists(), error.read_text()
+    return target
 
 
 def output_of(program: Path, *arguments: str, text: str = "") -> str:
