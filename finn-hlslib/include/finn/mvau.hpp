@@ -37,10 +37,10 @@ class MVAU {
   void step(In &in, Out &out, const Weights &weights, const Activation &activation) {
     FINN_HLS(inline)
     const auto &x = inputs_.next(in);
-    const auto &tile = weights.fetch(sums_.tile());
+    const auto sums = products(x.lane, weights.fetch(sums_.tile()));
     for (unsigned pe = 0; pe < Config::PE; pe++) {
       FINN_HLS(unroll)
-      sums_.add(pe, dot(x.lane, tile.lane[pe]));
+      sums_.add(pe, sums.lane[pe]);
     }
     sums_.finish(out, activation);
   }

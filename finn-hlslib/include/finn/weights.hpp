@@ -8,6 +8,7 @@
 #ifndef FINN_WEIGHTS_HPP
 #define FINN_WEIGHTS_HPP
 
+#include <finn/dot.hpp>
 #include <finn/stream.hpp>
 
 namespace finn {
@@ -18,6 +19,18 @@ struct Tile {
   using Type = T;
   T lane[PE][SIMD];
 };
+
+// The sum of x[i] * w[i] for the weights w of each output, exact.
+template <typename X, typename W, unsigned PE, unsigned SIMD>
+auto products(const X (&x)[SIMD], const Tile<W, PE, SIMD> &weights) {
+  FINN_HLS(inline)
+  Beat<decltype(dot(x, weights.lane[0])), PE> sums;
+  for (unsigned pe = 0; pe < PE; pe++) {
+    FINN_HLS(unroll)
+    sums.lane[pe] = dot(x, weights.lane[pe]);
+  }
+  return sums;
+}
 
 // A table of tiles, in the order in which they are used. As a constant it becomes a ROM; as an argument of a top
 // function on AXI4-Lite it can be written at run time.

@@ -56,16 +56,16 @@ HEADER = """\
 struct Network {
   explicit Network([[maybe_unused]] const void *const *tables)
 {%- for t in tables %}
-      {{ "," if loop.index0 else ":" }} table_{{ loop.index0 }}(static_cast<const {{ t }} *>(tables[{{ loop.index0 }}]))
+      {{ "," if loop.index0 else ":" }} table_{{ loop.index0 }}(tables[{{ loop.index0 }}])
 {%- endfor %} {}
 {%- for t in tables %}
-  const {{ t }} *table_{{ loop.index0 }};
+  finn::sim::Table<{{ t }}> table_{{ loop.index0 }};
 {%- endfor %}
 {%- for s in streams %}
   finn::sim::Stream<{{ s.beat }}> stream_{{ loop.index0 }};  // {{ s.tensor }}
 {%- endfor %}
 {%- for r in repeated %}
-  finn::sim::Repeated<{{ r.beat }}, {{ r.beats }}> repeated_{{ r.table }}{table_{{ r.table }}};
+  finn::sim::Repeated<{{ r.beat }}, {{ r.beats }}> repeated_{{ r.table }}{&table_{{ r.table }}.get()};
 {%- endfor %}
 {%- for n in nodes %}
   finn::{{ n.kernel }}<Config{{ loop.index0 }}> kernel_{{ loop.index0 }};
@@ -229,7 +229,7 @@ class _Tables:
             return f"{kind}({streams[given.stream]})"
         if given.values is None or given.dtype is None:
             return f"{kind}()"
-        return f"*n.table_{self.add(kind, given.values, given.dtype)}"
+        return f"n.table_{self.add(kind, given.values, given.dtype)}.get()"
 
 
 def _node(index: int, instance: Instance, number: Mapping[str, int], tables: _Tables) -> dict[str, object]:

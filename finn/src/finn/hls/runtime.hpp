@@ -1,12 +1,14 @@
 // Copyright (c) 2026, The FINN authors
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the generated simulation of a graph is made of: streams between kernels, and the loop that steps a kernel.
+// What the generated simulation of a graph is made of: streams between kernels, their tables, and the loop that steps a
+// kernel.
 #ifndef FINN_HLS_RUNTIME_HPP
 #define FINN_HLS_RUNTIME_HPP
 
 #include <cstdint>
 #include <cstring>
+#include <finn/weights.hpp>
 #include <vector>
 
 namespace finn {
@@ -83,6 +85,80 @@ class Repeated {
  private:
   const Beat *beats_;
   uint64_t next_ = 0;
+};
+
+// A table from memory, as a kernel uses it.
+template <typename T>
+class Table {
+ public:
+  explicit Table(const void *from) : table_(static_cast<const T *>(from)) {}
+  const T &get() const { return *table_; }
+
+ private:
+  const T *table_;
+};
+
+// N bipolar values as bits, 64 to a word.
+template <unsigned N>
+struct Bits {
+  static constexpr unsigned words = (N + 63) / 64;
+  uint64_t word[words] = {};
+
+  explicit Bits(const Bipolar (&values)[N]) {
+    static_assert(sizeof(Bipolar) == 1, "of each bipolar value its bit is in a byte of its own");
+    for (unsigned k = 0; k < N; k += 8) {
+      uint64_t bytes = 0;
+      std::memcpy(&bytes, &values[k], N - k < 8 ? N - k : 8);
+      word[k / 64] |= (bytes * 0x0102040810204080) >> 56U << (k % 64);  // bit 0 of byte i becomes bit 56 + i
+    }
+  }
+};
+
+// The weights of one cycle, also as bits.
+template <unsigned PE, unsigned SIMD>
+struct BitTile {
+  const Bipolar (&lane)[PE][SIMD];
+  const Tile<Bipolar, PE, SIMD> &tile;
+  const Bits<SIMD> *bits;
+};
+template <typename X, unsigned PE, unsigned SIMD>
+auto products(const X (&x)[SIMD], const BitTile<PE, SIMD> &weights) {
+  return finn::products(x, weights.tile);
+}
+template <unsigned PE, unsigned SIMD>
+Beat<ap_int<32>, PE> products(const Bipolar (&x)[SIMD], const BitTile<PE, SIMD> &weights) {
+  const Bits<SIMD> bits(x);
+  Beat<ap_int<32>, PE> sums;
+  for (unsigned pe = 0; pe < PE; ++pe) {
+    int different = 0;
+    for (unsigned k = 0; k < Bits<SIMD>::words; ++k) {
+      different += __builtin_popcountll(bits.word[k] ^ weights.bits[pe].word[k]);
+    }
+    sums.lane[pe] = static_cast<int>(SIMD) - 2 * different;
+  }
+  return sums;
+}
+
+template <unsigned Tiles, unsigned PE, unsigned SIMD>
+class Table<Weights<Bipolar, Tiles, PE, SIMD>> {
+  using From = Weights<Bipolar, Tiles, PE, SIMD>;
+
+ public:
+  explicit Table(const void *from) : table_(static_cast<const From *>(from)) {
+    bits_.reserve(Tiles * PE);
+    for (const auto &tile : table_->tile) {
+      for (const auto &row : tile.lane) bits_.emplace_back(row);
+    }
+  }
+  const Table &get() const { return *this; }
+  BitTile<PE, SIMD> fetch(unsigned address) const {
+    const Tile<Bipolar, PE, SIMD> &tile = table_->tile[address];
+    return {tile.lane, tile, &bits_[address * PE]};
+  }
+
+ private:
+  const From *table_;
+  std::vector<Bits<SIMD>> bits_;
 };
 
 inline bool written() { return true; }
