@@ -279,8 +279,11 @@ def _layers_page() -> Iterator[str]:
 
 
 def _settings(layer: Any) -> Iterator[str]:
-    """A table of what a folding configuration can set; depths of FIFOs can be set everywhere."""
-    own = [f for f in fields(layer) if f.metadata.get("config") and not f.name.endswith("FIFODepths")]
+    """A table of what a folding configuration can set, beside what it can of every layer."""
+    from finn.dataflow.layer import Layer
+
+    common = {f.name for f in fields(Layer)}
+    own = [f for f in fields(layer) if f.metadata.get("config") and f.name not in common]
     if own:
         yield from (".. list-table::", "   :header-rows: 1", "", "   * - can be set", "     - to", "     - default")
     for field in own:

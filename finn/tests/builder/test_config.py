@@ -191,8 +191,8 @@ def test_refusals_in_python() -> None:
 
 def test_what_has_no_effect_is_told() -> None:
     assert config().notices() == []
-    assert config(hls_clk_period_ns=5.0, enable_build_pdb_debug=False).notices() == [
-        "hls_clk_period_ns has no effect: there are no HLS layers yet"
+    assert config(enable_hw_debug=True, enable_build_pdb_debug=False).notices() == [
+        "enable_hw_debug has no effect: logic analyser cores need Vivado"
     ]
 
 

@@ -213,7 +213,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown attribute": (
         {"LabelSelect_0": {"SIMD": 1}},
         "layer LabelSelect_0: LabelSelect has no configurable attribute 'SIMD'. "
-        "Remedy: use inFIFODepths, outFIFODepths, PE",
+        "Remedy: use inFIFODepths, outFIFODepths, preferred_impl_style, PE",
     ),
     "unknown choice": (
         {"MVAU_0": {"ram_style": "bram"}},

@@ -138,7 +138,8 @@ ERRORS: dict[str, tuple[Callable[[], Layer], str]] = {
     ),
     "attribute": (
         lambda: LabelSelect((1, 6), INT4).with_config(SIMD=2),
-        "LabelSelect has no configurable attribute 'SIMD'. Remedy: use inFIFODepths, outFIFODepths, PE",
+        "LabelSelect has no configurable attribute 'SIMD'. "
+        "Remedy: use inFIFODepths, outFIFODepths, preferred_impl_style, PE",
     ),
 }
 

@@ -14,6 +14,7 @@ class DataflowOutputType(str, Enum):
     PYNQ_DRIVER = "pynq_driver"
     CPP_DRIVER = "cpp_driver"
     DEPLOYMENT_PACKAGE = "deployment_package"
+    HLS_PROJECTS = "hls_projects"
 
 
 class VerificationStepType(str, Enum):

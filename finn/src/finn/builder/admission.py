@@ -37,14 +37,14 @@ def check(model: ModelWrapper) -> None:
     _check_wires(graph)
 
 
-def folding_config(path: Path) -> dict[str, Any]:
-    """The folding configuration {node name: {attribute: value}}. Raises `ConfigError` if it is none."""
+def folding_config(path: Path, key: str = "folding_config_file") -> dict[str, Any]:
+    """The configuration {node name: {attribute: value}} that `key` names. Raises `ConfigError` if it is none."""
     remedy = 'write {"Defaults": {}, "MVAU_0": {"PE": 2, "SIMD": 4}}'
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        remedy = "correct folding_config_file, or remove it"
-        raise ConfigError("the folding configuration is missing", where=str(path), remedy=remedy) from error
+        remedy = f"correct {key}, or remove it"
+        raise ConfigError("the configuration of layers is missing", where=str(path), remedy=remedy) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("not a JSON file", where=str(path), why=str(error), remedy=remedy) from error
     if not isinstance(config, dict) or not all(isinstance(values, dict) for values in config.values()):

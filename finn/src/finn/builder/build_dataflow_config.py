@@ -206,9 +206,8 @@ class DataflowBuildConfig(BaseModel):
     stop_step: str | None = None
     """Last step to run."""
 
-    specialize_layers_config_file: str | None = _inert(
-        None, "each layer has one implementation, in SystemVerilog", "JSON file of preferred implementation styles."
-    )
+    specialize_layers_config_file: str | None = None
+    """JSON file of preferred_impl_style (rtl or hls) by node, in the form of a folding configuration."""
     folding_two_pass_relaxation: bool = _inert(
         True, "layers are never folded beyond what the target or the bottleneck asks for", "Relax to the bottleneck."
     )
@@ -221,9 +220,8 @@ class DataflowBuildConfig(BaseModel):
     )
     fifosim_save_waveform: bool = _inert(False, "FIFO sizing keeps no waveform", "Save FIFO sizing waveforms.")
     default_swg_exception: bool = _inert(False, "no FIFO is deeper than it has to be", "Cap sliding-window FIFOs.")
-    hls_clk_period_ns: PositiveFloat | None = _inert(
-        None, "there are no HLS layers yet", "Clock period for HLS, in ns."
-    )
+    hls_clk_period_ns: PositiveFloat | None = None
+    """Clock period for HLS, in ns; that of the design by default."""
     stitched_ip_gen_dcp: bool = _inert(False, "a design checkpoint needs Vivado", "Also write a design checkpoint.")
     rtlsim_use_vivado_comps: bool = _inert(True, "vendor components are never simulated", "Simulate vendor components.")
     force_python_rtlsim: bool = _inert(False, "simulation is always compiled", "Drive the simulation from Python.")

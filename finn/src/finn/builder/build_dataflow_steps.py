@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from finn.builder import fifos, products, streamlining, synthesis
+from finn.builder import fifos, hls, products, streamlining, synthesis
 from finn.builder import simulation as sim
 from finn.builder.build_dataflow_config import (
     DataflowBuildConfig,
@@ -85,11 +85,13 @@ def step_create_dataflow_partition(model: ModelWrapper, cfg: DataflowBuildConfig
     synthesis.check(split.dataflow, cfg)
     streamlining.keep_ends(model, split.parent)
     sim.save_host(split, cfg)
+    hls.write_template(split.dataflow, cfg)
     return split.dataflow
 
 
 def step_specialize_layers(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Nothing to choose: each layer has one implementation, in SystemVerilog."""
+    """Set which layers prefer HLS, as specialize_layers_config_file says; others are of RTL."""
+    hls.specialize(model, cfg)
     return model
 
 
@@ -131,8 +133,7 @@ def step_apply_folding_config(model: ModelWrapper, cfg: DataflowBuildConfig) -> 
         fifos.configure(model, Path(cfg.folding_config_file))
     synthesis.require_memories(model, cfg)
     if VerificationStepType.FOLDED_HLS_CPPSIM in cfg._resolve_verification_steps():
-        log.warning("folded_hls_cppsim: there are no HLS layers; the layers' integer semantics are verified instead")
-        verify(VerificationStepType.FOLDED_HLS_CPPSIM, sim.by_layers(model, cfg), sim.host(cfg), cfg)
+        verify(VerificationStepType.FOLDED_HLS_CPPSIM, sim.in_cpp(model, cfg), sim.host(cfg), cfg)
     return model
 
 
@@ -158,13 +159,14 @@ def step_generate_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig
 
 
 def step_hw_codegen(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Nothing is generated per layer: layers are instances of library modules; see step_create_stitched_ip."""
-    log.info("step_hw_codegen: no code is generated per layer; step_create_stitched_ip writes the SystemVerilog")
+    """HLS projects of the layers that prefer HLS, or that are asked for; SystemVerilog: see step_create_stitched_ip."""
+    hls.write_projects(model, cfg)
     return model
 
 
 def step_hw_ipgen(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Verify, if asked, each layer's SystemVerilog alone; nothing is packaged per layer."""
+    """Run Vitis HLS, where it is, on layers that prefer it; verify, if asked, each layer's SystemVerilog alone."""
+    hls.synthesize(model, cfg)
     if VerificationStepType.NODE_BY_NODE_RTLSIM in cfg._resolve_verification_steps():
         verify(VerificationStepType.NODE_BY_NODE_RTLSIM, sim.node_by_node(model, cfg), sim.host(cfg), cfg)
     return model

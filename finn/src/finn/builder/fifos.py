@@ -6,7 +6,6 @@ import copy
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,8 @@ log = logging.getLogger(__name__)
 
 CONVERTER = re.compile(r"StreamingDataWidthConverter(_hls|_rtl)?_\d+")
 FIFO = re.compile(r"StreamingFIFO(_hls|_rtl)?_\d+")
+
+STYLE = "preferred_impl_style"
 
 LARGE = 256
 """A FIFO deeper than this is made of what large_fifo_mem_style says (FINN's max_qsrl_depth)."""
@@ -68,6 +69,18 @@ def configure(model: ModelWrapper, path: Path) -> None:
     if cycles[slowest] > of_folded > 0:
         text = "%s does not fold %s, which takes %d cycles per frame; what it folds takes %d at most"
         log.warning(text, path.name, slowest, cycles[slowest], of_folded)
+
+
+def configure_styles(model: ModelWrapper, path: Path) -> None:
+    """Apply the configuration of implementation styles in `path`, which says nothing else about the layers."""
+    entries = folding_config(path, "specialize_layers_config_file")
+    for name, values in entries.items():
+        if other := sorted(set(values) - {STYLE}):
+            raise ConfigError(
+                f"{name}: {other[0]}", where=str(path), why=f"only {STYLE} is said here",
+                remedy="say the rest in folding_config_file",
+            )  # fmt: skip
+    _apply(model, entries, path)
 
 
 def performance(model: ModelWrapper) -> dict[str, int | float | str]:
@@ -188,7 +201,7 @@ def _record(model: ModelWrapper, depths: Mapping[fifo.Edge, int]) -> None:
             new = [
                 depth if t == edge.tensor else old[k] if k < len(old) else fifo.BORDER for k, t in enumerate(tensors)
             ]
-            changed[i.name] = replace(layer, **{field: tuple(new)})
+            changed[i.name] = layer.with_config(**{field: tuple(new)})
     for name, layer in changed.items():
         set_layer(model, name, layer)
 

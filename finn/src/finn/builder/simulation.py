@@ -18,8 +18,10 @@ from finn.builder.verification import Outcome
 from finn.core.datatype import BaseDataType
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
+from finn.dataflow.fifo import insert_width_converters
 from finn.dataflow.graph import Instance, evaluate, given, instances, make_model
 from finn.dataflow.partition import Accelerator, Partition
+from finn.hls import CppSimulator
 from finn.report.simulation import Accuracy, rtlsim_performance
 from finn.rtl.sim import Simulator
 from finn.rtl.stitch import Design, stitch
@@ -78,14 +80,16 @@ def in_python(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
     return run
 
 
-def by_layers(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
-    """Execute the layers of `model` by what they mean on integers."""
+def in_cpp(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
+    """Execute the layers of `model` in C++, with the width converters that they need."""
     split = _split(model, cfg)
     stages = [split.stage(k) for k in range(len(split.accelerators))]
+    for stage in stages:
+        insert_width_converters(stage)
+    simulators = [CppSimulator(stage) for stage in stages]
 
     def hardware(k: int, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        values = evaluate(stages[k], *inputs)
-        return [values[t.name] for t in stages[k].graph.output]
+        return list(simulators[k].run(*inputs))
 
     return _whole(split, hardware)
 

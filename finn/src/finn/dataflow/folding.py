@@ -155,7 +155,11 @@ def _check_type(model: ModelWrapper, i: Instance, chosen: Layer) -> None:
 
 def extract_config(model: ModelWrapper) -> dict[str, dict[str, Any]]:
     """The present foldings and options of all layers, in the form that `apply_config` reads."""
-    return {"Defaults": {}} | {name: layer.config() for name, layer in layers(model).items()}
+    present = {name: layer.config() for name, layer in layers(model).items()}
+    for values in present.values():
+        if not values["preferred_impl_style"]:  # nobody has chosen
+            del values["preferred_impl_style"]
+    return {"Defaults": {}} | present
 
 
 def _default(attribute: str, entry: Any) -> tuple[Any, set[str]]:

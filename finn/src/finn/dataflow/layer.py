@@ -299,6 +299,9 @@ class Layer(ABC):
 
     inFIFODepths: tuple[int, ...] = field(default=(2,), kw_only=True, metadata={"config": True})
     outFIFODepths: tuple[int, ...] = field(default=(2,), kw_only=True, metadata={"config": True})
+    preferred_impl_style: str = field(
+        default="", kw_only=True, metadata={"config": True, "choices": ("", "rtl", "hls")}
+    )
 
     def __post_init__(self) -> None:
         for f in fields(self):

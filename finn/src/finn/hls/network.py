@@ -17,6 +17,7 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import Instance, instances
 from finn.dataflow.layer import CppObject, IntArray, Stream
 from finn.hls import cpp
+from finn.hls.errors import HlsError
 
 PART = 6
 """Kernels per translation unit."""
@@ -170,9 +171,7 @@ int64_t finn_network_run(void *network, uint64_t frames, int64_t *fault) {
 def source_of(model: ModelWrapper) -> Source:
     """The sources for a graph of layers. Raises DataflowError if a node is no layer, LayerError without a kernel."""
     found = instances(model)
-    streams: dict[str, Stream] = {}
-    for i in found:
-        streams |= zip((*i.inputs, *i.outputs), (*i.layer.inputs, *i.layer.outputs), strict=True)
+    streams = _streams(found)
     number = {tensor: k for k, tensor in enumerate(streams)}
     tables = _Tables()
     nodes = [_node(k, i, number, tables) for k, i in enumerate(found)]
@@ -200,6 +199,21 @@ def source_of(model: ModelWrapper) -> Source:
         outputs,
         tuple(found),
     )
+
+
+def _streams(found: Sequence[Instance]) -> dict[str, Stream]:
+    """Tensor -> its stream. Raises HlsError if its two ends have beats of different sizes."""
+    streams: dict[str, Stream] = {}
+    for i in found:
+        for tensor, stream in zip((*i.inputs, *i.outputs), (*i.layer.inputs, *i.layer.outputs), strict=True):
+            other = streams.setdefault(tensor, stream)
+            if other.lanes != stream.lanes:
+                raise HlsError(
+                    f"beats of {other.lanes} elements go into a layer that takes {stream.lanes}",
+                    where=f"node {i.name}, tensor {tensor}",
+                    remedy="call finn.dataflow.fifo.insert_width_converters first",
+                )
+    return streams
 
 
 class _Tables:
