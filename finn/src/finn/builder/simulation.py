@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ def in_python(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
 def in_cpp(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
     """Execute the layers of `model` in C++, with the width converters that they need."""
     split = _split(model, cfg)
-    stages = [split.stage(k) for k in range(len(split.accelerators))]
+    stages = [copy.deepcopy(split.stage(k)) for k in range(len(split.accelerators))]
     for stage in stages:
         insert_width_converters(stage)
     simulators = [CppSimulator(stage) for stage in stages]
