@@ -42,12 +42,14 @@ def command() -> tuple[str, ...] | None:
     return (path, "--mode", "hls", "--tcl") if path else None
 
 
-def synthesize_all(folders: Mapping[str, Path], workers: int) -> dict[str, Synthesized | HlsError]:
+def synthesize_all(
+    folders: Mapping[str, Path], workers: int, stages: str = STAGES
+) -> dict[str, Synthesized | HlsError]:
     """Top function -> what became of its project; as many at once as there are workers."""
 
     def one(name: str) -> Synthesized | HlsError:
         try:
-            return synthesize(name, folders[name])
+            return synthesize(name, folders[name], stages)
         except HlsError as error:
             return error
 
@@ -55,14 +57,14 @@ def synthesize_all(folders: Mapping[str, Path], workers: int) -> dict[str, Synth
         return dict(zip(folders, pool.map(one, folders), strict=True))
 
 
-def synthesize(name: str, folder: Path) -> Synthesized:
-    """Run hls.tcl in the folder of a project. Raises HlsError if the tool is not there, or fails."""
+def synthesize(name: str, folder: Path, stages: str = STAGES) -> Synthesized:
+    """Run these stages of hls.tcl in the folder of a project. Raises HlsError if the tool is not there, or fails."""
     script = command()
     if script is None:
         raise HlsError("Vitis HLS is not on this machine", where=f"node {name}", remedy="set $VITIS_HLS, or use rtl")
     log = folder / LOG
     with log.open("w") as stream:
-        environment = {**os.environ, "HLS_STAGES": STAGES}
+        environment = {**os.environ, "HLS_STAGES": stages}
         arguments = [*script, "hls.tcl"]
         done = subprocess.run(arguments, cwd=folder, env=environment, stdout=stream, stderr=stream, check=False)
     report = folder / f"project_{name}" / "solution" / "syn" / "report" / f"{name}_csynth.xml"
