@@ -5,8 +5,8 @@
     python benchmarks/hls_projects.py FOLDER [--only MVAU]
 
 writes a project for each layer of the cost grid. With Vitis HLS it runs C simulation, synthesis and simulation of the
-RTL for each, prints resources beside the estimates for our RTL, and ends with 1 if any of them fails. Without, it says so
-and ends with 0. ci/vitis-hls.yml is a job that calls it.
+RTL for each, prints resources beside the estimates for our RTL, and ends with 1 if any of them fails. Without, it says
+so and ends with 0. ci/vitis-hls.yml is a job that calls it.
 """
 
 from __future__ import annotations
