@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tkinter
 from pathlib import Path
 
@@ -56,6 +57,20 @@ def test_top_passes_its_test_bench(name: str, tmp_path: Path) -> None:
 
     DRAWN(given(LAYERS[name]())(check))()
     assert count > 0
+
+
+def test_tops_can_become_hardware(tmp_path: Path) -> None:
+    """As far as the lint of finn-hlslib knows: one of each kind of layer."""
+    for name, drawn in LAYERS.items():
+
+        def write(layer: Layer, name: str = name) -> None:
+            project_of(name, layer, PART, CLOCK).write(tmp_path / name)
+
+        settings(DRAWN, max_examples=1)(given(drawn())(write))()
+    tops = [str(tmp_path / name / f"{name}.cpp") for name in LAYERS]
+    command = [sys.executable, "-m", "finn_hlslib.lint", *tops]
+    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def mvau(**options: object) -> MVAU:
