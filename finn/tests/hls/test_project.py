@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tkinter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,14 +59,19 @@ def test_top_passes_its_test_bench(name: str, tmp_path: Path) -> None:
     assert count > 0
 
 
+def one(name: str, folder: Path) -> None:
+    """The project of one layer of this kind."""
+
+    def write(layer: Layer) -> None:
+        project_of(name, layer, PART, CLOCK).write(folder)
+
+    settings(DRAWN, max_examples=1)(given(LAYERS[name]())(write))()
+
+
 def test_tops_can_become_hardware(tmp_path: Path) -> None:
     """As far as the lint of finn-hlslib knows: one of each kind of layer."""
-    for name, drawn in LAYERS.items():
-
-        def write(layer: Layer, name: str = name) -> None:
-            project_of(name, layer, PART, CLOCK).write(tmp_path / name)
-
-        settings(DRAWN, max_examples=1)(given(drawn())(write))()
+    for name in LAYERS:
+        one(name, tmp_path / name)
     tops = [str(tmp_path / name / f"{name}.cpp") for name in LAYERS]
     command = [sys.executable, "-m", "finn_hlslib.lint", *tops]
     done = subprocess.run(command, text=True, capture_output=True, check=False)
@@ -109,20 +114,20 @@ def test_ports_have_the_names_of_finn() -> None:
 
 def test_script_is_a_tcl_script(tmp_path: Path) -> None:
     """Run by a Tcl interpreter, with commands that note how they are called in place of those of Vitis HLS."""
+    tkinter = pytest.importorskip("tkinter", reason="no Tcl: Debian's python3 has it in python3-tk")
     (tmp_path / "hls.tcl").write_text(project_of("fc0", mvau(), PART, CLOCK).files["hls.tcl"])
-    called = commands(tmp_path, "csim csynth")
+    called = commands(tkinter.Tcl(), tmp_path, "csim csynth")
     assert [words[0] for words in called] == [
         *("open_project", "set_top", "add_files", "add_files", "open_solution", "set_part", "create_clock"),
         *("csim_design", "csynth_design"),
     ]
     assert ("set_part", PART) in called
     assert ("create_clock", "-period", "5", "-name", "default") in called
-    assert [words[0] for words in commands(tmp_path, None)][-2:] == ["cosim_design", "export_design"]
+    assert [words[0] for words in commands(tkinter.Tcl(), tmp_path, None)][-2:] == ["cosim_design", "export_design"]
 
 
-def commands(folder: Path, stages: str | None) -> list[tuple[str, ...]]:
+def commands(tcl: Any, folder: Path, stages: str | None) -> list[tuple[str, ...]]:
     called: list[tuple[str, ...]] = []
-    tcl = tkinter.Tcl()
     names = ("open_project", "set_top", "add_files", "open_solution", "set_part", "create_clock")
     for name in (*names, "csim_design", "csynth_design", "cosim_design", "export_design"):
         tcl.createcommand(name, lambda *words, name=name: called.append((name, *words)))
