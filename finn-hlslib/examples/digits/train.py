@@ -5,9 +5,9 @@
     pip install numpy scikit-learn
     python train.py
 
-64 pixels of 0 to 16, a layer of 32 neurons with weights -1 to 1 and activations 0 to 3, a layer of 10 with weights -3 to
-3. The 1,797 digits of 8x8 pixels that scikit-learn ships are split by a fixed permutation; the last 359 are held out and
-stored for the test bench. Gradients pass rounding unchanged (Bengio et al. 2013, arXiv:1308.3432). Seeded: the same
+64 pixels of 0 to 16, a layer of 32 neurons with weights -1 to 1 and activations 0 to 3, a layer of 10 with weights -3
+to 3. The 1,797 digits of 8x8 pixels that scikit-learn ships are split by a fixed permutation; the last 359 are held out
+and stored for the test bench. Gradients pass rounding unchanged (Bengio et al. 2013, arXiv:1308.3432). Seeded: the same
 tables each time.
 """
 

@@ -20,5 +20,5 @@ def include_dir() -> Path:
 
 
 def sim_dir() -> Path:
-    """Return the directory of the library's own ``ap_int.h`` and ``hls_stream.h``, for compilers without the vendor's."""
+    """Return the directory of the library's own ``ap_int.h`` and ``hls_stream.h``, where no vendor tool is."""
     return include_dir() / "finn" / "sim"
