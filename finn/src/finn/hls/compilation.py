@@ -17,8 +17,11 @@ from finn.hls.network import Source
 from finn_hlslib import include_dir, sim_dir
 
 RUNTIME = Path(__file__).with_name("runtime.hpp")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-tree-slp-vectorize", "-fPIC", "-w")
-"""GCC 12 makes wrong code of sums of comparisons where it looks for vectors outside of loops."""
+FLAGS = (
+    *("-std=c++17", "-O3", "-march=native", "-fPIC", "-w"),
+    *("-fno-tree-slp-vectorize", "--param=max-completely-peel-times=7"),
+)
+"""GCC 12 makes wrong code of sums of comparisons where it looks for vectors outside of loops; so short loops stay loops."""
 
 
 def compiled(source: Source) -> Path:

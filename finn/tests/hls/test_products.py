@@ -1,8 +1,10 @@
 # Copyright (c) 2026, The FINN authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bipolar weights, which the simulation keeps as bits, against NumPy."""
+"""Sums of products against NumPy: compilers make instructions of them that depend on types and lengths."""
 
 from __future__ import annotations
+
+from itertools import product
 
 import numpy as np
 
@@ -11,15 +13,23 @@ from finn.dataflow.graph import Instance, make_graph
 from finn.dataflow.layers.mvau import MVAU
 from finn.hls import CppSimulator
 
-BIPOLAR = DataType["BIPOLAR"]
-SIMD = (1, 7, 8, 9, 63, 64, 65, 130)
-"""Bits are packed eight by eight, into words of 64."""
+TYPES = [
+    ("BIPOLAR", "BIPOLAR"),
+    ("BIPOLAR", "INT5"),
+    ("INT4", "BIPOLAR"),
+    ("UINT2", "INT2"),
+    ("INT8", "INT8"),
+    ("INT12", "UINT9"),
+    ("UINT17", "INT17"),
+]
+"""Of inputs and weights: bits, which are counted; what fits in bytes, in 16 bits, and in no `int`."""
+SIMD = (1, 7, 9, 17, 64, 130)
+"""Bits stand eight by eight in words of 64; loops become instructions on 8 elements and more."""
 
 
-def test_bipolar_weights() -> None:
-    """With bipolar inputs, whose bits are compared, and with integers, which are multiplied."""
+def test_mvau() -> None:
     rng = np.random.default_rng(0)
-    layers = [mvau(rng, dtype, simd) for dtype in (BIPOLAR, DataType["INT4"]) for simd in SIMD]
+    layers = [mvau(rng, DataType[x], DataType[w], simd) for (x, w), simd in product(TYPES, SIMD)]
     placed = [Instance(f"layer_{k}", layer, (f"x{k}",), (f"y{k}",)) for k, layer in enumerate(layers)]
     simulator = CppSimulator(make_graph(placed))
     inputs = [values(rng, layer.inputs[0].dtype, (5, *layer.inputs[0].shape[1:])) for layer in layers]
@@ -27,12 +37,12 @@ def test_bipolar_weights() -> None:
         np.testing.assert_array_equal(y, layer.results(x)[0], str(layer))
 
 
-def mvau(rng: np.random.Generator, dtype: BaseDataType, simd: int) -> MVAU:
-    weights = values(rng, BIPOLAR, (2 * simd, 6))
-    return MVAU((1, 2 * simd), dtype, weights, BIPOLAR, DataType["INT13"], SIMD=simd, PE=3)
+def mvau(rng: np.random.Generator, dtype: BaseDataType, weight_dtype: BaseDataType, simd: int) -> MVAU:
+    weights = values(rng, weight_dtype, (2 * simd, 6))
+    return MVAU((1, 2 * simd), dtype, weights, weight_dtype, DataType["INT48"], SIMD=simd, PE=3)
 
 
 def values(rng: np.random.Generator, dtype: BaseDataType, shape: tuple[int, ...]) -> np.ndarray:
-    if dtype == BIPOLAR:
+    if dtype == DataType["BIPOLAR"]:
         return rng.choice([-1, 1], shape)
     return rng.integers(int(dtype.min()), int(dtype.max()) + 1, shape)
