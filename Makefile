@@ -14,7 +14,8 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 QONNX := $(VENV)-qonnx
 DISTRIBUTIONS := finn-base finn-hlslib finn finn-examples brevitas-export
-CXX_FILES = $(shell find finn-hlslib finn/src -name '*.h' -o -name '*.hpp' -o -name '*.cpp')
+# Not the bad examples of the lint, whose lines are marked.
+CXX_FILES = $(shell find finn-hlslib finn/src -path finn-hlslib/tests/lint -prune -o \( -name '*.h' -o -name '*.hpp' -o -name '*.cpp' \) -print)
 CXX_HEADERS = $(filter finn-hlslib/include/% finn/src/%,$(filter %.h %.hpp,$(CXX_FILES)))
 
 # Functions for synthesis, which have instances of the library's templates.
