@@ -79,28 +79,50 @@ struct Network {
   uint64_t steps[{{ nodes | length }}] = {};
 };
 
+using finn::sim::Fault;
 {% for n in nodes -%}
-void run_{{ loop.index0 }}(Network &n);
+Fault run_{{ loop.index0 }}(Network &n);
+Fault follow_{{ loop.index0 }}(Network &n, const int64_t *made, const int64_t *used, const int64_t *arrived);
 {% endfor %}"""
 
 PART_TEXT = """\
 #include "network.hpp"
 {% for k, n in nodes %}
-void run_{{ k }}(Network &n) {
+Fault run_{{ k }}(Network &n) {
   const auto step = [&n] { n.kernel_{{ k }}.step({{ n.call }}); };
   n.steps[{{ k }}] += finn::sim::drive({{ n.most }}, step, {{ n.outs | join(", ") }});
+  Fault fault = finn::sim::None;
+  {%- for i in n.ins %}
+  fault = std::max(fault, {{ i }}.read_fault());
+  {%- endfor %}
+  {%- for o in n.outs %}
+  fault = std::max(fault, {{ o }}.write_fault());
+  {%- endfor %}
+  return fault;
+}
+Fault follow_{{ k }}(Network &n, const int64_t *made, const int64_t *used, const int64_t *arrived) {
+  {%- for i in n.in_numbers %}
+  n.stream_{{ i }}.allow(used[{{ i }}], arrived[{{ i }}]);
+  {%- endfor %}
+  {%- for o in n.out_numbers %}
+  n.stream_{{ o }}.demand(made[{{ o }}]);
+  {%- endfor %}
+  return run_{{ k }}(n);
 }
 {% endfor %}"""
 
 MAIN = """\
 #include "network.hpp"
 
-#include <algorithm>
-
 namespace {
-void (*const Runs[])(Network &) = {
+decltype(&run_0) const Runs[] = {
 {%- for n in nodes %}
     run_{{ loop.index0 }},
+{%- endfor %}
+};
+decltype(&follow_0) const Follows[] = {
+{%- for n in nodes %}
+    follow_{{ loop.index0 }},
 {%- endfor %}
 };
 constexpr uint64_t Beats[] = {
@@ -108,22 +130,6 @@ constexpr uint64_t Beats[] = {
     {{ s.beats }},
 {%- endfor %}
 };
-struct Ends {
-  std::vector<int> ins, outs;
-};
-const Ends Nodes[] = {
-{%- for n in nodes %}
-    { { {{- n.in_numbers | join(", ") -}} }, { {{- n.out_numbers | join(", ") -}} } },
-{%- endfor %}
-};
-// Step a kernel until it has made what it should.
-finn::sim::Fault advance(Network &n, int64_t node) {
-  Runs[node](n);
-  finn::sim::Fault fault = finn::sim::None;
-  for (const int k : Nodes[node].ins) fault = std::max(fault, n.ports[k]->read_fault());
-  for (const int k : Nodes[node].outs) fault = std::max(fault, n.ports[k]->write_fault());
-  return fault;
-}
 }  // namespace
 
 extern "C" {
@@ -134,13 +140,7 @@ uint64_t finn_network_most(void *network, int64_t k) { return static_cast<Networ
 // `Follow` of timing.cpp.
 int64_t finn_network_follow(void *network, int64_t node, const int64_t *made, const int64_t *used,
                             const int64_t *arrived) {
-  Network &n = *static_cast<Network *>(network);
-  for (const int k : Nodes[node].ins) {
-    n.ports[k]->least = static_cast<uint64_t>(used[k]);
-    n.ports[k]->limit = static_cast<uint64_t>(arrived[k]);
-  }
-  for (const int k : Nodes[node].outs) n.ports[k]->target = static_cast<uint64_t>(made[k]);
-  return advance(n, node);
+  return Follows[node](*static_cast<Network *>(network), made, used, arrived);
 }
 void finn_network_send(void *network, const void *const *inputs, uint64_t frames) {
   Network &n = *static_cast<Network *>(network);
@@ -160,7 +160,7 @@ int64_t finn_network_run(void *network, uint64_t frames, int64_t *fault) {
   for (uint64_t k = 0; k < sizeof(Beats) / sizeof(Beats[0]); ++k) n.ports[k]->target += frames * Beats[k];
   for (uint64_t node = 0; node < sizeof(Runs) / sizeof(Runs[0]); ++node) {
     for (finn::sim::Port *port : n.ports) port->limit = port->tail;
-    if ((*fault = advance(n, node)) != finn::sim::None) return static_cast<int64_t>(node);
+    if ((*fault = Runs[node](n)) != finn::sim::None) return static_cast<int64_t>(node);
   }
   return -1;
 }

@@ -6,6 +6,7 @@
 #ifndef FINN_HLS_RUNTIME_HPP
 #define FINN_HLS_RUNTIME_HPP
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <finn/weights.hpp>
@@ -24,6 +25,11 @@ struct Port {
   uint64_t most = 0;     // beats that were in it at once
   bool starved = false;  // somebody has read from it when there was nothing
 
+  void allow(int64_t used, int64_t arrived) {
+    least = static_cast<uint64_t>(used);
+    limit = static_cast<uint64_t>(arrived);
+  }
+  void demand(int64_t made) { target = static_cast<uint64_t>(made); }
   Fault read_fault() const { return starved ? Starves : head < least ? Leaves : None; }
   Fault write_fault() const { return tail < target ? Starves : tail > target ? Adds : None; }
 };
