@@ -124,7 +124,7 @@ def main() -> None:
         "Weights and thresholds.",
         [
             ("HiddenWeights hidden_weights", f"{{{{{', '.join('{' + braces(t) + '}' for t in folded(w1, 8, 4))}}}}}"),
-            ("HiddenThresholds hidden_thresholds", f"{{{braces(steps.reshape(-1, 4, LEVELS))}}}"),
+            ("HiddenThresholds hidden_thresholds", f"{{{braces(steps.reshape(-1, 4, LEVELS).swapaxes(1, 2))}}}"),
             ("OutputWeights output_weights", f"{{{{{', '.join('{' + braces(t) + '}' for t in folded(w2, 4, 2))}}}}}"),
         ],
     )

@@ -37,12 +37,13 @@ class Sums {
   void finish(Out &out, const Activation &activation) {
     FINN_HLS(inline)
     if (input_.last()) {
-      Beat<typename Config::Output, Config::PE> beat;
+      Beat<Accumulator, Config::PE> results;
       for (unsigned pe = 0; pe < Config::PE; pe++) {
         FINN_HLS(unroll)
-        beat.lane[pe] = activation(output_, pe, Accumulator(sum_[pe]));
+        results.lane[pe] = Accumulator(sum_[pe]);
       }
-      out.write(beat);
+      const Beat<typename Config::Output, Config::PE> y = activation(output_, results);
+      out.write(y);
     }
     if (input_.next()) output_.next();
   }

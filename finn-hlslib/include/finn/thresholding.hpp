@@ -28,12 +28,7 @@ class Thresholding {
   template <typename In, typename Out, typename Activation>
   void step(In &in, Out &out, const Activation &activation) {
     FINN_HLS(inline)
-    const auto x = in.read();
-    Beat<typename Config::Output, Config::PE> y;
-    for (unsigned lane = 0; lane < Config::PE; lane++) {
-      FINN_HLS(unroll)
-      y.lane[lane] = activation(fold_, lane, x.lane[lane]);
-    }
+    const Beat<typename Config::Output, Config::PE> y = activation(fold_, in.read());
     out.write(y);
     fold_.next();
   }

@@ -104,7 +104,10 @@ class Thresholds:
         }
 
     def hls(self, channels: int, pe: int) -> CppObject:
-        """The activation of `pe` lanes. Thresholds that no input reaches are clipped to just above all inputs."""
+        """The activation of `pe` lanes. Thresholds that no input reaches are clipped to just above all inputs.
+
+        Its array is (folds, steps, lanes).
+        """
         steps = self.values.shape[1]
         low, high = int(self.input_dtype.min()), int(self.input_dtype.max())
         folds, lanes = (1, 1) if self.values.shape[0] == 1 else (channels // pe, pe)
@@ -113,7 +116,7 @@ class Thresholds:
         return CppObject(
             "Thresholds",
             (dtype, self.output_dtype, folds, lanes, steps, bias),
-            np.clip(self.values, low, high + 1).reshape(folds, lanes, steps),
+            np.clip(self.values, low, high + 1).reshape(folds, lanes, steps).swapaxes(1, 2),
             dtype,
             writable=self.writable,
         )
