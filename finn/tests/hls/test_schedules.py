@@ -93,19 +93,42 @@ def change(file: Path, replacements: Mapping[str, str]) -> None:
     file.write_text(text)
 
 
+EARLY = """
+#include <finn/punctual.hpp>
+
+namespace finn {
+template <typename Config>
+class Thresholding {
+  using Pixel = Beat<typename Config::Output, Config::PE>;  // of input and output alike
+  struct Ahead {
+    Pixel beats[Config::Folds];
+    unsigned next = Config::Folds;
+    Pixel read() { return beats[next++]; }
+  };
+
+ public:
+  template <typename In, typename Out, typename Activation>
+  void step(In &in, Out &out, const Activation &activation) {
+    if (ahead_.next == Config::Folds) {
+      for (auto &beat : ahead_.beats) beat = in.read();
+      ahead_.next = 0;
+    }
+    kernel_.step(ahead_, out, activation);
+  }
+
+ private:
+  Punctual<Config> kernel_;
+  Ahead ahead_;
+};
+}  // namespace finn
+"""
+
+
 def test_a_kernel_that_reads_ahead(headers: Path) -> None:
     """It gives the right values, but its first beat leaves when the whole pixel has come."""
-    change(
-        headers / "thresholding.hpp",
-        {
-            "const auto x = in.read();": (
-                "if (fold_.first()) for (auto &beat : ahead_) beat = in.read();\n    const auto x = ahead_[fold_];"
-            ),
-            "  Counter<Config::Folds> fold_;\n": (
-                "  Counter<Config::Folds> fold_;\n  Beat<typename Config::Output, Config::PE> ahead_[Config::Folds];\n"
-            ),
-        },
-    )
+    original = (headers / "thresholding.hpp").read_text()
+    (headers / "punctual.hpp").write_text(original.replace("class Thresholding", "class Punctual"))
+    (headers / "thresholding.hpp").write_text(EARLY)
     x = np.random.default_rng(3).integers(0, 4, (4, 3, 8))
     simulator = CppSimulator(make_model([("early", thresholding())]))
     np.testing.assert_array_equal(simulator.run(x)[0], thresholding().results(x)[0])

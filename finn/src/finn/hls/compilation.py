@@ -21,8 +21,7 @@ FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-fPIC", "-w"),
     *("-fno-tree-slp-vectorize", "--param=max-completely-peel-times=7"),
 )
-"""GCC 12 makes wrong code of sums of comparisons where it looks for vectors outside of loops; so short loops stay loops.
-"""
+"""GCC 12 makes wrong code of sums of comparisons where it looks for vectors outside of loops: short ones stay loops."""
 
 
 def compiled(source: Source) -> Path:
