@@ -9,6 +9,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from finn.core.modelwrapper import ModelWrapper
+from finn.core.onnx_exec import execute_onnx
+from finn.util.cleanup import cleanup_model
+
 QONNX = "qonnx.custom_op.general"
 INPUTS, HIDDEN, OUTPUTS = 8, 12, 4
 
@@ -74,6 +78,15 @@ class BuildDir:
     def write(self, **config: object) -> None:
         self.config |= config
         (self.path / "dataflow_build_config.json").write_text(json.dumps(self.config, indent=2))
+
+    def write_samples(self, count: int) -> None:
+        """Inputs, and what the network makes of them."""
+        inputs = np.random.default_rng(2).normal(size=(count, INPUTS)).astype(np.float32)
+        model = cleanup_model(ModelWrapper(str(self.path / "model.onnx")))
+        name = model.get_first_global_in()
+        outputs = [execute_onnx(model, {name: x[np.newaxis]})[model.get_first_global_out()] for x in inputs]
+        np.save(self.path / "input.npy", inputs)
+        np.save(self.path / "expected_output.npy", np.concatenate(outputs))
 
     def report(self, name: str) -> Any:
         return json.loads((self.out / "report" / f"{name}.json").read_text())

@@ -7,9 +7,6 @@ import onnx
 import pytest
 
 from finn.builder.build_dataflow import build_dataflow_directory
-from finn.core.modelwrapper import ModelWrapper
-from finn.core.onnx_exec import execute_onnx
-from finn.util.cleanup import cleanup_model
 
 SAMPLES = 3
 STEPS = ["finn_onnx_python", "initial_python", "streamlined_python"]
@@ -19,12 +16,7 @@ STEPS = ["finn_onnx_python", "initial_python", "streamlined_python"]
 def verified(build_dir: Any) -> Any:
     """A build directory with samples that agree."""
     build_dir.write(verify_steps=STEPS, verification_atol=0.0, stop_step="step_streamline")
-    inputs = np.random.default_rng(2).normal(size=(SAMPLES, 8)).astype(np.float32)
-    model = cleanup_model(ModelWrapper(str(build_dir.path / "model.onnx")))
-    name = model.get_first_global_in()
-    outputs = [execute_onnx(model, {name: x[np.newaxis]})[model.get_first_global_out()] for x in inputs]
-    np.save(build_dir.path / "input.npy", inputs)
-    np.save(build_dir.path / "expected_output.npy", np.concatenate(outputs))
+    build_dir.write_samples(SAMPLES)
     return build_dir
 
 

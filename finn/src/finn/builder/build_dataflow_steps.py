@@ -22,6 +22,7 @@ from finn.builder.build_dataflow_config import (
     estimate_only_dataflow_steps,
     hw_codegen_dataflow_steps,
 )
+from finn.builder.design import design as design_of
 from finn.builder.tools import unavailable
 from finn.builder.verification import verify
 from finn.core.modelwrapper import ModelWrapper
@@ -31,7 +32,6 @@ from finn.dataflow.graph import DataflowError, layers
 from finn.dataflow.search import BudgetError
 from finn.report import estimates
 from finn.report.synthesis import ooc_synth_and_timing, post_synth_resources
-from finn.rtl.stitch import stitch
 from finn.transformation.infer_shapes import require_static_shapes
 
 __all__ = [
@@ -196,7 +196,7 @@ def _choose_memories(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
 def step_create_stitched_ip(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """The design as SystemVerilog with its memories, file list and self-checking testbench, in stitched_ip/."""
     if cfg.asks_for(DataflowOutputType.STITCHED_IP):
-        design = stitch(model)
+        design = design_of(model, cfg)
         with products.directory(cfg.path("stitched_ip")) as place:
             design.write(place)
             sim.write_testbench(design, model, place)

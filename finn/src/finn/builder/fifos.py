@@ -17,6 +17,7 @@ from finn.builder.build_dataflow_config import (
     LargeFIFOMemStyle,
     VerificationStepType,
 )
+from finn.builder.design import design
 from finn.builder.simulation import STEADY_FRAMES, random_frames
 from finn.core.errors import ConfigError, FinnError
 from finn.core.modelwrapper import ModelWrapper
@@ -28,7 +29,6 @@ from finn.dataflow.layer import Layer
 from finn.report.fifos import fifo_sizing
 from finn.rtl.errors import DeadlockError
 from finn.rtl.sim import Simulator
-from finn.rtl.stitch import stitch
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def insert(model: ModelWrapper, cfg: DataflowBuildConfig) -> dict[str, Any]:
     _configure_fifos(model, cfg)
     found = timing.Network(instances(model)).run(fifo.FRAMES, until_steady=True)
     if VerificationStepType.STITCHED_IP_RTLSIM in cfg._resolve_verification_steps():
-        measured = _measure(model, STEADY_FRAMES).interval
+        measured = _measure(model, cfg, STEADY_FRAMES).interval
         log.info("FIFO sizing: %g cycles per frame by the schedules, %g by RTL simulation", found.interval, measured)
     return fifo_sizing({i.name: i.layer for i in instances(model)}, {n: str(e) for n, e in names.items()}, found)
 
@@ -144,24 +144,24 @@ def _configure_fifos(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
 def _sizing(model: ModelWrapper, cfg: DataflowBuildConfig) -> fifo.FifoSizing:
     if cfg.auto_fifo_strategy is AutoFIFOSizingMethod.LARGEFIFO_RTLSIM:
         frames = max(cfg.fifosim_n_inferences, STEADY_FRAMES)
-        return fifo.measured_fifos(model, lambda trial: _trial(trial, frames))
+        return fifo.measured_fifos(model, lambda trial: _trial(trial, cfg, frames))
     sizing = fifo.size_fifos(model, cfg.part())
     log.info("FIFO sizing: %d runs of %.2g beats in %.1f s", sizing.runs, sizing.beats, sizing.seconds)
     return sizing
 
 
-def _trial(model: ModelWrapper, frames: int) -> fifo.Measurement:
+def _trial(model: ModelWrapper, cfg: DataflowBuildConfig, frames: int) -> fifo.Measurement:
     """A design without FIFOs beside a skip connection may stop, which says that it needs them."""
     try:
-        return _measure(model, frames)
+        return _measure(model, cfg, frames)
     except DeadlockError:
         return fifo.Measurement(inf, {})
 
 
-def _measure(model: ModelWrapper, frames: int) -> fifo.Measurement:
-    design = stitch(model)
-    with Simulator(design) as simulator:
-        result = simulator.run(*random_frames(design, frames))
+def _measure(model: ModelWrapper, cfg: DataflowBuildConfig, frames: int) -> fifo.Measurement:
+    made = design(model, cfg)
+    with Simulator(made) as simulator:
+        result = simulator.run(*random_frames(made, frames))
     return fifo.Measurement(result.interval_cycles, result.fifo_high_water)
 
 

@@ -12,16 +12,15 @@ from typing import Any
 
 from finn.builder import fifos, products
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
+from finn.builder.design import HLS, folder_of, implementations, preferred
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import layers
 from finn.dataflow.layer import Layer
 from finn.hls import vitis
 from finn.hls.errors import HlsError
-from finn.hls.project import project_of
+from finn.hls.project import has_adapter, project_of
 
 log = logging.getLogger(__name__)
-
-HLS = "hls"
 
 
 def write_template(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
@@ -36,11 +35,6 @@ def specialize(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
         fifos.configure_styles(model, Path(cfg.specialize_layers_config_file))
     if chosen := preferred(model):
         log.info("%d of %d layers prefer HLS: %s", len(chosen), len(layers(model)), ", ".join(chosen))
-
-
-def preferred(model: ModelWrapper) -> dict[str, Layer]:
-    """Node name -> layer, of those that are to be of HLS."""
-    return {name: layer for name, layer in layers(model).items() if layer.preferred_impl_style == HLS}
 
 
 def write_projects(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
@@ -58,7 +52,8 @@ def write_projects(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
 def synthesize(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
     """Run Vitis HLS on the layers that prefer it, where it is; report/hls_ipgen.json says what became of each.
 
-    A layer that is not synthesized is built from RTL, as are all others.
+    The design has the Verilog that comes out in the place of the library's RTL. A layer that is not synthesized is
+    built from RTL, as are all others.
     """
     chosen = preferred(model)
     if not chosen:
@@ -66,21 +61,48 @@ def synthesize(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
     if vitis.command() is None:
         reason = "Vitis HLS is not on this machine"
         log.warning("%s: %s are built from RTL; their projects are in hls/", reason, ", ".join(chosen))
-        _report(cfg, {name: {"implementation": "rtl", "reason": reason} for name in chosen})
+        _report(cfg, {name: _of_rtl(reason) for name in chosen})
         return
-    folders = {name: cfg.path("hls", name) for name in chosen}
-    entries: dict[str, dict[str, Any]] = {}
-    for name, found in vitis.synthesize_all(folders, len(os.sched_getaffinity(0))).items():
-        if isinstance(found, HlsError):
-            log.warning("%s is built from RTL: %s", name, found)
-            entries[name] = {"implementation": "rtl", "reason": str(found)}
-        else:
-            reason = "the design has the RTL, whose timing is known; the synthesized HLS stands beside it"
-            files = [str(path.relative_to(cfg.output_dir)) for path in found.verilog]
-            estimates = {**found.resources, "clk_ns": found.clk_ns}
-            entries[name] = {"implementation": "rtl", "reason": reason, "hls_estimates": estimates, "verilog": files}
-    _report(cfg, entries)
+    folders = {name: folder_of(name, cfg) for name in chosen}
+    found = vitis.synthesize_all(folders, len(os.sched_getaffinity(0)))
+    _report(cfg, {name: _entry(name, chosen[name], result, cfg) for name, result in found.items()})
+    estimates = {name: dict(r.resources) for name, r in found.items() if isinstance(r, vitis.Synthesized)}
+    if estimates:
+        products.write_json(cfg.path("report", "estimate_layer_resources_hls.json"), estimates)
+
+
+def _entry(name: str, layer: Layer, result: vitis.Synthesized | HlsError, cfg: DataflowBuildConfig) -> dict[str, Any]:
+    """What the report says of a layer; the log, too, if it is not as asked for."""
+    if isinstance(result, HlsError):
+        log.warning("%s is built from RTL: %s", name, result)
+        return _of_rtl(str(result))
+    if has_adapter(layer):
+        entry = {"implementation": HLS, "reason": "preferred_impl_style"}
+    else:
+        reason = "weights are written at run time, and the registers of HLS have other addresses than those of RTL"
+        log.warning("%s is built from RTL: %s", name, reason)
+        entry = _of_rtl(reason)
+    _tell_speed(name, result, cfg)
+    estimates = {"clk_ns": result.clk_ns, "latency_cycles": result.latency, "interval_cycles": result.interval}
+    files = [str(path.relative_to(cfg.output_dir)) for path in result.verilog]
+    return {**entry, "hls_estimates": {**result.resources, **estimates}, "verilog": files}
+
+
+def _tell_speed(name: str, result: vitis.Synthesized, cfg: DataflowBuildConfig) -> None:
+    """Warn if the layer is slower than its schedule, or than the clock."""
+    if result.interval is not None and result.interval > 1:
+        text = (
+            "%s: Vitis HLS estimates an initiation interval of %d instead of 1: a frame takes so many times the cycles"
+        )
+        log.warning(text, name, result.interval)
+    if result.clk_ns > cfg._resolve_hls_clk_period():
+        text = "%s: Vitis HLS estimates a clock period of %g ns; %g ns are asked for"
+        log.warning(text, name, result.clk_ns, cfg._resolve_hls_clk_period())
+
+
+def _of_rtl(reason: str) -> dict[str, Any]:
+    return {"implementation": "rtl", "reason": reason}
 
 
 def _report(cfg: DataflowBuildConfig, entries: Mapping[str, object]) -> None:
-    products.write_json(cfg.path("report", "hls_ipgen.json"), entries)
+    products.write_json(implementations(cfg), entries)

@@ -13,6 +13,7 @@ from onnx import helper
 
 from finn.builder import products, verification
 from finn.builder.build_dataflow_config import DataflowBuildConfig, VerificationStepType
+from finn.builder.design import design as design_of
 from finn.builder.errors import BuildError, VerificationError
 from finn.builder.streamlining import Ends
 from finn.builder.verification import Outcome
@@ -25,7 +26,7 @@ from finn.dataflow.partition import Accelerator, Partition
 from finn.hls import CppSimulator
 from finn.report.simulation import Accuracy, rtlsim_performance
 from finn.rtl.sim import Simulator
-from finn.rtl.stitch import Design, stitch
+from finn.rtl.stitch import Design
 from finn.rtl.testbench import write_testbench as write_files
 
 STEADY_FRAMES = 10
@@ -103,7 +104,7 @@ def node_by_node(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
         stage = split.stage(k)
         values = dict(zip((t.name for t in stage.graph.input), inputs, strict=True))
         for i in instances(stage):
-            with Simulator(stitch(make_model([(i.name, i.layer)]))) as simulator:
+            with Simulator(design_of(make_model([(i.name, i.layer)]), cfg)) as simulator:
                 frames = given(i, values)
                 values |= zip(i.outputs, _same(i, frames, simulator.run(*frames).outputs), strict=True)
         return [values[t.name] for t in stage.graph.output]
@@ -117,7 +118,7 @@ def stitched(model: ModelWrapper, cfg: DataflowBuildConfig) -> Run:
     split = _split(model, cfg)
 
     def run(inputs: np.ndarray) -> Outcome:
-        with Simulator(stitch(model), trace=trace) as simulator:
+        with Simulator(design_of(model, cfg), trace=trace) as simulator:
 
             def hardware(k: int, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
                 with _waveform(cfg, trace, k) as place:
@@ -157,7 +158,7 @@ def _waveform(cfg: DataflowBuildConfig, trace: bool, k: int) -> Iterator[Path | 
 
 def performance(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mapping[str, int | float]:
     """rtlsim_performance.json of the design, fed with random frames."""
-    design = stitch(model)
+    design = design_of(model, cfg)
     frames = max(cfg.rtlsim_batch_size, STEADY_FRAMES)
     with Simulator(design) as simulator:
         result = simulator.run(*random_frames(design, frames))
@@ -169,7 +170,7 @@ def accuracy(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mapping[str, int 
     """accuracy.json: the design simulated on validation_dataset."""
     data = verification.labelled(cfg, host(cfg))
     split = _split(model, cfg)
-    with Simulator(stitch(model)) as simulator:
+    with Simulator(design_of(model, cfg)) as simulator:
         outcome = _whole(split, lambda k, x: _stage(simulator, split, k, x))(data.inputs)
     return Accuracy.of(outcome.outputs, data.expected).report(Path(str(cfg.validation_dataset)).name)
 

@@ -7,11 +7,12 @@ import shutil
 
 from finn.builder import products
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
+from finn.builder.design import design as design_of
 from finn.builder.errors import BuildError
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.cost import has_ultra_ram
 from finn.dataflow.graph import layers
-from finn.rtl.stitch import Design, stitch
+from finn.rtl.stitch import Design
 from finn.synth import Board, Family, OocResult, Part, board, part
 from finn.synth import out_of_context as run
 
@@ -29,7 +30,7 @@ def out_of_context(model: ModelWrapper, cfg: DataflowBuildConfig) -> OocResult:
     With a bitstream to be made, it is placed for the board, once: the cache serves the second step that asks.
     """
     require_memories(model, cfg)
-    design = stitch(model)
+    design = design_of(model, cfg)
     target, bitfile = _target(cfg)
     _require_shell(design, target if isinstance(target, Part) else target.part)
     work = cfg.path("synthesis")

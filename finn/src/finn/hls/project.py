@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The FINN authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""A layer as a project for Vitis HLS: a top function, its tables, a self-checking test bench, and a script."""
+"""A layer as a project for Vitis HLS: a top function, its tables, a self-checking test bench, a script.
+
+The Verilog that comes out has the ports of the top function; an adapter gives it those of the library's modules.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,17 +30,29 @@ FRAMES = 3
 NARROW_WORDS = 1024
 """Bits up to which ap_int.h goes without being told (AMD UG1399, "Arbitrary Precision Integer Types")."""
 
+LINE = 118
+"""Characters of a signature, with what follows at most 120."""
+
 WIDEST_WORD = 8191
 """Bits of the widest ap_uint (finn 1.0 asserts the same)."""
 
 
 @dataclass(frozen=True)
 class Port:
-    """A stream of the top function; `constant` if it carries no tensor but the same values again and again."""
+    """A stream of the top function. number, low : its bit in valid and ready of a side, its lowest in data."""
 
     name: str
     stream: Stream
-    constant: bool = False
+    number: int
+    low: int
+
+    @property
+    def width(self) -> int:
+        return self.stream.width
+
+    @property
+    def padded_width(self) -> int:
+        return self.stream.padded_width
 
     @property
     def element(self) -> str:
@@ -67,22 +84,59 @@ class Project:
 
 def project_of(name: str, layer: Layer, part: str, clk_ns: float, frames: int = FRAMES) -> Project:
     """The project of a layer; `name` becomes its top function. Raises HlsError for words that HLS does not have."""
-    if not re.fullmatch(r"[A-Za-z]\w*", name):
-        raise HlsError(f"{name!r} is no name for a C++ function", remedy="give the node a name of letters and digits")
     inputs, outputs = _ports(layer)
-    widest = max((p.stream.padded_width, p.name) for p in (*inputs, *outputs))
-    if widest[0] > WIDEST_WORD:
-        raise HlsError(
-            f"words of {widest[0]} bits",
-            where=f"node {name}, port {widest[1]}",
-            why=f"Vitis HLS has at most {WIDEST_WORD} bits",
-            remedy="use a smaller folding, or preferred_impl_style rtl",
-        )
+    bench = {
+        "frames": frames,
+        "data": _data(layer, inputs, outputs, frames),
+        "calls": 8 * frames * (layer.cycles + max(p.stream.beats for p in (*inputs, *outputs))) + 1000,
+    }
+    context = _context(name, layer, part, clk_ns)
+    return Project(name, _design(context) | _texts(name, BENCH, context | bench))
+
+
+def is_project_of(folder: Path, name: str, layer: Layer, part: str, clk_ns: float) -> bool:
+    """Whether `folder` holds the project of just this layer, test bench apart. Raises HlsError as `project_of`."""
+    texts = _design(_context(name, layer, part, clk_ns))
+    return all((folder / file).is_file() and (folder / file).read_text() == text for file, text in texts.items())
+
+
+DESIGN = {
+    "layer.hpp": "{}.hpp",
+    "tables.hpp": "{}_tables.hpp",
+    "layer.cpp": "{}.cpp",
+    "hls.tcl": "hls.tcl",
+}
+BENCH = {"layer_tb.cpp": "{}_tb.cpp", "data.hpp": "{}_data.hpp"}
+ADAPTER = {"adapter.sv": "{}_hls.sv"}
+"""Template -> name of the file."""
+
+
+def has_adapter(layer: Layer) -> bool:
+    """Whether the Verilog can take the place of the library's module: not if it has registers, they are others."""
+    return not layer.rtl().axilite
+
+
+def _design(context: dict[str, Any]) -> dict[str, str]:
+    """The files that the hardware depends on."""
+    return _texts(context["name"], DESIGN | (ADAPTER if context["adapter"] else {}), context)
+
+
+def _texts(name: str, templates: dict[str, str], context: dict[str, Any]) -> dict[str, str]:
+    return {file.format(name): _render(template, context) for template, file in templates.items()}
+
+
+def _context(name: str, layer: Layer, part: str, clk_ns: float) -> dict[str, Any]:
+    """What the templates of the hardware know."""
+    _check_name(name)
+    inputs, outputs = _ports(layer)
+    widest = _widest(name, (*inputs, *outputs))
     kernel = layer.hls()
     tables = [o for o in kernel.objects if o.values is not None]
     names = dict(zip(map(id, tables), _names(tables), strict=True))
-    context = {
+    written = [f"{name}_{names[id(o)]} &{names[id(o)]}" for o in tables if o.writable]
+    return {
         "name": name,
+        "signature": _signature(name, [*(f"hls::stream<{p.word}> &{p.name}" for p in (*inputs, *outputs)), *written]),
         "layer": type(layer).__name__,
         "config": cpp.config_struct(f"{name}_config", kernel).rstrip(),
         "header": kernel.header,
@@ -92,25 +146,35 @@ def project_of(name: str, layer: Layer, part: str, clk_ns: float, frames: int = 
         "tables": [_Table(names[id(o)], cpp.object_type(o), o) for o in tables],
         "objects": [_expression(o, inputs, names) for o in kernel.objects],
         "streams": [p for k, p in enumerate(inputs) if k not in {o.stream for o in kernel.objects}],
+        "adapter": has_adapter(layer),
         "part": part,
         "clk_ns": f"{clk_ns:g}",
-        "max_width": widest[0] if widest[0] > NARROW_WORDS else 0,
-        "frames": frames,
-        "data": _data(layer, inputs, outputs, frames),
-        "calls": 8 * frames * (layer.cycles + max(p.stream.beats for p in (*inputs, *outputs))) + 1000,
+        "max_width": widest if widest > NARROW_WORDS else 0,
     }
-    texts = {f"{name}{suffix}": _render(template, context) for template, suffix in TEMPLATES.items()}
-    return Project(name, texts | {"hls.tcl": _render("hls.tcl", context)})
 
 
-TEMPLATES = {
-    "layer.hpp": ".hpp",
-    "tables.hpp": "_tables.hpp",
-    "layer.cpp": ".cpp",
-    "layer_tb.cpp": "_tb.cpp",
-    "data.hpp": "_data.hpp",
-}
-"""Template -> how the name of the file goes on behind that of the layer."""
+def _signature(name: str, parameters: Sequence[str]) -> str:
+    """The top function without body, in one line if the page is wide enough."""
+    line = f"void {name}({', '.join(parameters)})"
+    return line if len(line) <= LINE else f"void {name}(\n    " + ",\n    ".join(parameters) + ")"
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z]\w*", name):
+        raise HlsError(f"{name!r} is no name for a C++ function", remedy="give the node a name of letters and digits")
+
+
+def _widest(name: str, ports: Sequence[Port]) -> int:
+    """Bits of the widest word. Raises HlsError if HLS does not have it."""
+    width, port = max((p.stream.padded_width, p.name) for p in ports)
+    if width > WIDEST_WORD:
+        raise HlsError(
+            f"words of {width} bits",
+            where=f"node {name}, port {port}",
+            why=f"Vitis HLS has at most {WIDEST_WORD} bits",
+            remedy="use a smaller folding, or preferred_impl_style rtl",
+        )
+    return width
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +205,14 @@ class _Beats:
 
 def _ports(layer: Layer) -> tuple[list[Port], list[Port]]:
     """Of the inputs, then of constant inputs; of the outputs."""
-    inputs = [Port(f"in{k}_V", s) for k, s in enumerate(layer.inputs)]
-    inputs += [Port("weights_V", c.stream, constant=True) for c in layer.constant_inputs]
-    return inputs, [Port(f"out{k}_V", s) for k, s in enumerate(layer.outputs)]
+    inputs = [(f"in{k}_V", s) for k, s in enumerate(layer.inputs)]
+    inputs += [("weights_V", c.stream) for c in layer.constant_inputs]
+    return _numbered(inputs), _numbered([(f"out{k}_V", s) for k, s in enumerate(layer.outputs)])
+
+
+def _numbered(streams: Sequence[tuple[str, Stream]]) -> list[Port]:
+    starts = accumulate((s.width for _, s in streams), initial=0)
+    return [Port(name, s, k, low) for k, ((name, s), low) in enumerate(zip(streams, starts, strict=False))]
 
 
 def _names(tables: Sequence[CppObject]) -> list[str]:
@@ -186,7 +255,7 @@ def _literal_type(dtype: BaseDataType) -> str:
     return "int" if dtype.bitwidth() <= 31 else "long long"
 
 
-def _render(template: str, context: dict[str, object]) -> str:
+def _render(template: str, context: dict[str, Any]) -> str:
     environment = Environment(
         loader=PackageLoader("finn.hls", "templates"),
         undefined=StrictUndefined,

@@ -8,6 +8,7 @@ Written from its documentation (AMD UG1399); it has not been run against the too
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -26,20 +27,25 @@ KINDS = ("LUT", "FF", "DSP", "BRAM_18K", "URAM")
 
 @dataclass(frozen=True)
 class Synthesized:
-    """What synthesis says of a layer: resources by kind, and the clock period in ns. verilog : the files of the top."""
+    """What synthesis says of a layer: resources by kind, the clock period in ns, cycles of a call and between calls.
+
+    latency, interval : None if it does not say. verilog : the files of the top, and of its memories.
+    """
 
     resources: Mapping[str, int]
     clk_ns: float
+    latency: int | None
+    interval: int | None
     verilog: tuple[Path, ...]
 
 
 def command() -> tuple[str, ...] | None:
     """How to run a script: $VITIS_HLS, else vitis_hls, else vitis-run of newer releases; None if there is none."""
     chosen = os.environ.get("VITIS_HLS")
-    if path := shutil.which(chosen or "vitis_hls"):
-        return (path, "-f")
-    path = None if chosen else shutil.which("vitis-run")
-    return (path, "--mode", "hls", "--tcl") if path else None
+    path = next(filter(None, map(shutil.which, [chosen] if chosen else ["vitis_hls", "vitis-run"])), None)
+    if path is None:
+        return None
+    return (path, "--mode", "hls", "--tcl") if Path(path).stem == "vitis-run" else (path, "-f")
 
 
 def synthesize_all(
@@ -67,7 +73,7 @@ def synthesize(name: str, folder: Path, stages: str = STAGES) -> Synthesized:
         environment = {**os.environ, "HLS_STAGES": stages}
         arguments = [*script, "hls.tcl"]
         done = subprocess.run(arguments, cwd=folder, env=environment, stdout=stream, stderr=stream, check=False)
-    report = folder / f"project_{name}" / "solution" / "syn" / "report" / f"{name}_csynth.xml"
+    report = _solution(name, folder) / "report" / f"{name}_csynth.xml"
     if done.returncode or not report.is_file():
         raise HlsError(
             "Vitis HLS failed",
@@ -75,15 +81,55 @@ def synthesize(name: str, folder: Path, stages: str = STAGES) -> Synthesized:
             why=first_error(log.read_text(errors="replace")),
             remedy=f"read {log}",
         )
-    return _read(report, sorted((report.parents[1] / "verilog").glob("*.v")))
+    found = _read(report, verilog(name, folder))
+    _require_ports(name, folder)
+    return found
 
 
-def _read(report: Path, verilog: list[Path]) -> Synthesized:
+def verilog(name: str, folder: Path) -> tuple[Path, ...]:
+    """What Vitis HLS has made in the folder of a project: Verilog, and the memories that it reads."""
+    made = _solution(name, folder) / "verilog"
+    return tuple(sorted([*made.glob("*.v"), *made.glob("*.dat")]))
+
+
+def files(name: str, folder: Path) -> tuple[Path, ...]:
+    """What stands for the layer in a design: `verilog`, and the adapter; nothing if either is not there."""
+    adapter, made = folder / f"{name}_hls.sv", verilog(name, folder)
+    return (*made, adapter) if made and adapter.is_file() else ()
+
+
+def _solution(name: str, folder: Path) -> Path:
+    return folder / f"project_{name}" / "solution" / "syn"
+
+
+def _require_ports(name: str, folder: Path) -> None:
+    """Raise HlsError unless the Verilog has the ports that the adapter connects."""
+    adapter = folder / f"{name}_hls.sv"
+    if not adapter.is_file():
+        return
+    top = _solution(name, folder) / "verilog" / f"{name}.v"
+    there = set(re.findall(r"\w+", top.read_text())) if top.is_file() else set()
+    missing = [port for port in re.findall(r"^ +\.(\w+)\(", adapter.read_text(), re.MULTILINE) if port not in there]
+    if missing:
+        raise HlsError(
+            "the Verilog of Vitis HLS has other ports", where=f"node {name}, {top}", why=f"there is no {missing[0]}",
+            remedy="prefer rtl for this layer",
+        )  # fmt: skip
+
+
+def _read(report: Path, made: tuple[Path, ...]) -> Synthesized:
     """Raises HlsError for a report that is none."""
+    times = "PerformanceEstimates/SummaryOfOverallLatency"
     try:
         root = ElementTree.parse(report).getroot()
         found = {kind: int(root.findtext(f"AreaEstimates/Resources/{kind}", "0")) for kind in KINDS}
         period = root.findtext("PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod", "")
-        return Synthesized(found, float(period), tuple(verilog))
+        cycles = [_cycles(root.findtext(f"{times}/{name}", "")) for name in ("Worst-caseLatency", "Interval-max")]
+        return Synthesized(found, float(period), cycles[0], cycles[1], made)
     except (ElementTree.ParseError, ValueError) as error:
         raise HlsError("a report of Vitis HLS cannot be read", where=str(report), why=str(error)) from error
+
+
+def _cycles(text: str) -> int | None:
+    """A report has words in the place of numbers that it does not know."""
+    return int(text) if text.isdecimal() else None

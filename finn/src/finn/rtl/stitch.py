@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import Instance, instances
-from finn.dataflow.layer import ConstantInput, Stream
-from finn.rtl.library import sources_of
+from finn.dataflow.layer import ConstantInput, Rtl, Stream
+from finn.rtl.errors import RtlError
+from finn.rtl.library import library, sources_of
 from finn.rtl.names import check_name
 
 PROBE = "stream_probe"
 AXILITE = "axi_lite"
+MEMORY = ".dat"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Design:
     """A stitched design: everything that a simulator or a synthesis tool reads.
 
     inputs, outputs : the ports of the graph's tensors. constants : input ports behind those, for ConstantInputs.
+    modules : the module of each instance.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Design:
     instances: tuple[Instance, ...]
     constants: tuple[Port, ...] = ()
     registers: tuple[RegisterPort, ...] = ()
+    modules: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fifos(self) -> tuple[str, ...]:
@@ -80,7 +85,7 @@ class Design:
         return self._of_module("checksum")
 
     def _of_module(self, module: str) -> tuple[str, ...]:
-        return tuple(i.name for i in self.instances if i.layer.rtl().module == module)
+        return tuple(name for name, of in self.modules.items() if of == module)
 
     def write(self, directory: str | os.PathLike[str]) -> Path:
         """Write <name>.sv, the library files, the memories and all_verilog_srcs.txt; return the path of the top."""
@@ -150,11 +155,11 @@ module {{ name }} (
   assign {{ wires[p.prefix] }}_ready = {{ p.prefix }}_tready;
 {%- endfor %}
 {% for i in instances %}
-  {{ i.module }} #(
+  {{ i.module }} {% if i.parameters %}#(
 {%- for key, value in i.parameters %}
       .{{ key }}({{ value }}){{ "," if not loop.last }}
 {%- endfor %}
-  ) {{ i.name }} (
+  ) {% endif %}{{ i.name }} (
       .clk_i(ap_clk),
       .rst_ni(ap_rst_n),
       .in_data_i({{ together(i.inputs, "data") }}),
@@ -199,15 +204,16 @@ endmodule
 """
 
 
-def stitch(model: ModelWrapper, name: str = "finn_design") -> Design:
+def stitch(model: ModelWrapper, name: str = "finn_design", made: Mapping[str, Sequence[Path]] | None = None) -> Design:
     """The design of a dataflow graph: one top module `name`.
 
+    made : of layers that are not built from the library, the files by node name: Verilog with a module <node>_hls,
+    which has the ports of a library module and no parameters, and the .dat files that it reads.
     Raises DataflowError if the graph is not one of layers, RtlError if a name is none in SystemVerilog.
     """
     found = instances(model)
-    check_name(name, "name of the design")
-    for i in found:
-        check_name(i.name, "name of a node")
+    given = made or {}
+    _check_names(name, found, given)
     links = _links(model, found)
     inputs = tuple(
         Port(f"s_axis_{k}", links[t.name].stream, t.name) for k, t in enumerate(model.graph.input) if t.name in links
@@ -215,12 +221,9 @@ def stitch(model: ModelWrapper, name: str = "finn_design") -> Design:
     outputs = tuple(Port(f"m_axis_{k}", links[t.name].stream, t.name) for k, t in enumerate(model.graph.output))
     constants = _constants(found, len(model.graph.input))
     links |= {p.tensor: Link(f"in{p.prefix.rsplit('_')[-1]}", p.stream, "", p.tensor.split()[0]) for p in constants}
-    rtl = {i.name: i.layer.rtl() for i in found}
+    rtl = {i.name: Rtl(f"{i.name}_hls", {}) if i.name in given else i.layer.rtl() for i in found}
     writable = [(name, r.axilite) for name, r in rtl.items() if r.axilite]
     registers = tuple(RegisterPort(f"s_axilite_{k}", name, bits) for k, (name, bits) in enumerate(writable))
-    memories = {f"{name}{suffix}": words for name, r in rtl.items() for suffix, words in r.memories.items()}
-    modules = {PROBE, *(r.module for r in rtl.values()), *([AXILITE] if registers else [])}
-    files = {path for module in modules for path in sources_of(module)}
     environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
     top = environment.from_string(TOP).render(
         name=name,
@@ -230,13 +233,38 @@ def stitch(model: ModelWrapper, name: str = "finn_design") -> Design:
         axilite=axilite_signals,
         links=list(links.values()),
         wires={p.prefix: links[p.tensor].name for p in (*inputs, *constants, *outputs)},
-        instances=[_render(i, links) for i in found],
+        instances=[_render(i, rtl[i.name], links) for i in found],
         together=_together,
     )
     return Design(
-        name, top, tuple(sorted(files)), memories, inputs, outputs, tuple(links.values()), tuple(found), constants,
-        registers,
+        name, top, _sources(rtl, given), _memories(rtl, given), inputs, outputs, tuple(links.values()), tuple(found),
+        constants, registers, {name: r.module for name, r in rtl.items()},
     )  # fmt: skip
+
+
+def _check_names(name: str, found: Sequence[Instance], made: Mapping[str, Sequence[Path]]) -> None:
+    """Raise RtlError for names that SystemVerilog does not take, or that two modules would have."""
+    check_name(name, "name of the design")
+    for i in found:
+        check_name(i.name, "name of a node")
+        if i.name in made and i.name in {name, *library()}:
+            raise RtlError(f"name of a node {i.name!r}", why="another module has it", remedy="rename the node")
+
+
+def _sources(rtl: Mapping[str, Rtl], made: Mapping[str, Sequence[Path]]) -> tuple[Path, ...]:
+    """The library's files that the instances need, and of those that are made what is no memory."""
+    modules = {PROBE, *(r.module for name, r in rtl.items() if name not in made)}
+    if any(r.axilite for r in rtl.values()):
+        modules.add(AXILITE)
+    files = {path for module in modules for path in sources_of(module)}
+    return tuple(sorted(files | {path for paths in made.values() for path in paths if path.suffix != MEMORY}))
+
+
+def _memories(rtl: Mapping[str, Rtl], made: Mapping[str, Sequence[Path]]) -> dict[str, list[str]]:
+    """File name -> lines of hexadecimal words."""
+    own = {f"{name}{suffix}": words for name, r in rtl.items() for suffix, words in r.memories.items()}
+    read = [path for paths in made.values() for path in paths if path.suffix == MEMORY]
+    return own | {path.name: path.read_text().splitlines() for path in read}
 
 
 def axilite_signals(port: RegisterPort) -> list[tuple[str, int, str]]:
@@ -275,8 +303,7 @@ def _links(model: ModelWrapper, found: list[Instance]) -> dict[str, Link]:
     }
 
 
-def _render(instance: Instance, links: dict[str, Link]) -> dict[str, object]:
-    rtl = instance.layer.rtl()
+def _render(instance: Instance, rtl: Rtl, links: dict[str, Link]) -> dict[str, object]:
     parameters = [(k, _literal(v)) for k, v in rtl.parameters.items()]
     if rtl.memories:
         parameters.append(("File", f'"{instance.name}"'))
