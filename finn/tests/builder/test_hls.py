@@ -16,6 +16,7 @@ import pytest
 from vitis_standin import write_verilog
 
 from finn.builder.build_dataflow import build_dataflow_directory
+from finn.builder.tools import KNOWN
 from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import layers
 
@@ -159,6 +160,29 @@ def test_weights_that_are_written_stay_rtl(build_dir: Any, tool: None) -> None:
     assert found["implementation"] == "rtl"
     assert "registers of HLS have other addresses" in found["reason"]
     assert "MVAU_1_hls" not in (build_dir.out / "stitched_ip" / "finn_design.sv").read_text()
+
+
+def test_reports_of_an_earlier_run_are_forgotten(build_dir: Any, tool: None) -> None:
+    """A layer that no longer prefers HLS is built from the library, whatever is there."""
+    assert build(build_dir, ALL) == 0
+    assert build(build_dir, {"Defaults": {}}, generate_outputs=["stitched_ip"]) == 0
+    assert not any((build_dir.out / "report").glob("*hls*"))
+    assert "_hls" not in (build_dir.out / "stitched_ip" / "finn_design.sv").read_text()
+
+
+def test_projects_need_a_part(build_dir: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which is told before the first step."""
+    build_dir.write(generate_outputs=["hls_projects"])
+    assert build_dataflow_directory(str(build_dir.path)) == -1
+    assert "no FPGA part is given" in capsys.readouterr().err
+    assert not (build_dir.out / "intermediate_models").exists()
+
+
+def test_the_tool_is_listed(tool: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = KNOWN[-1].status()
+    assert (status.name, status.found, status.path) == ("vitis_hls", True, str(tmp_path / "vitis_hls"))
+    monkeypatch.setenv("VITIS_HLS", "/nowhere/vitis_hls")
+    assert not KNOWN[-1].status().found
 
 
 @pytest.mark.parametrize(

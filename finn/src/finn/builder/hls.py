@@ -55,6 +55,8 @@ def synthesize(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
     The design has the Verilog that comes out in the place of the library's RTL. A layer that is not synthesized is
     built from RTL, as are all others.
     """
+    for old in (implementations(cfg), _estimates(cfg)):
+        old.unlink(missing_ok=True)
     chosen = preferred(model)
     if not chosen:
         return
@@ -68,7 +70,7 @@ def synthesize(model: ModelWrapper, cfg: DataflowBuildConfig) -> None:
     _report(cfg, {name: _entry(name, chosen[name], result, cfg) for name, result in found.items()})
     estimates = {name: dict(r.resources) for name, r in found.items() if isinstance(r, vitis.Synthesized)}
     if estimates:
-        products.write_json(cfg.path("report", "estimate_layer_resources_hls.json"), estimates)
+        products.write_json(_estimates(cfg), estimates)
 
 
 def _entry(name: str, layer: Layer, result: vitis.Synthesized | HlsError, cfg: DataflowBuildConfig) -> dict[str, Any]:
@@ -102,6 +104,11 @@ def _tell_speed(name: str, result: vitis.Synthesized, cfg: DataflowBuildConfig) 
 
 def _of_rtl(reason: str) -> dict[str, Any]:
     return {"implementation": "rtl", "reason": reason}
+
+
+def _estimates(cfg: DataflowBuildConfig) -> Path:
+    """The resources by layer, under FINN's name."""
+    return cfg.path("report", "estimate_layer_resources_hls.json")
 
 
 def _report(cfg: DataflowBuildConfig, entries: Mapping[str, object]) -> None:

@@ -17,6 +17,7 @@ from finn.builder.build_dataflow_config import (
 from finn.builder.errors import BuildError
 from finn.core.errors import FinnError
 from finn.dataflow.native import compiler
+from finn.hls import vitis
 from finn.rtl.verilator import require_waveform_headers, verilator
 from finn.synth import Family, Toolchain, ToolStatus, board, part
 from finn.synth.nextpnr import NEXTPNR
@@ -68,9 +69,23 @@ class WaveformHeaders:
         return ToolStatus(self.name, True, "found", "", needed_for, install)
 
 
+class VitisHls:
+    """Found by $VITIS_HLS, else on the PATH; the version is that in its path, since starting it takes seconds."""
+
+    name = "vitis_hls"
+
+    def status(self) -> ToolStatus:
+        path = next(iter(vitis.command() or ()), "")
+        version = re.search(r"\b(20\d\d\.\d)\b", path)
+        needed_for = "layers with preferred_impl_style hls, which are built from RTL without it"
+        return ToolStatus(
+            self.name, bool(path), version[1] if version else "", path, needed_for, "from AMD; not needed"
+        )
+
+
 VERILATOR, COMPILER, WAVEFORMS = Verilator(), Compiler(), WaveformHeaders()
 USED: tuple[Toolchain, ...] = (VERILATOR, COMPILER, WAVEFORMS, YOSYS, NEXTPNR)
-KNOWN: tuple[Toolchain, ...] = (*USED, VIVADO)
+KNOWN: tuple[Toolchain, ...] = (*USED, VIVADO, VitisHls())
 
 SIMULATED = (VerificationStepType.NODE_BY_NODE_RTLSIM, VerificationStepType.STITCHED_IP_RTLSIM)
 
@@ -79,6 +94,8 @@ def check(cfg: DataflowBuildConfig, steps: list[str]) -> None:
     """Raise `BuildError` that names every missing tool and what asks for it. steps: canonical names."""
     if (name := cfg.part()) is not None:
         part(name)  # refuses what is no part or board before the first step
+    if "step_hw_codegen" in steps and cfg.asks_for(DataflowOutputType.HLS_PROJECTS):
+        cfg._resolve_fpga_part()
     missing: dict[str, tuple[ToolStatus, list[str]]] = {}
     for tool, reason in _needed(cfg, steps):
         status = tool.status()
