@@ -15,6 +15,20 @@ struct Config {{
   using Output = ap_int<4>;
 }};
 using Stream = hls::stream<finn::Beat<ap_int<4>, 1>>;
+using Triple = finn::Beat<ap_int<4>, 3>;
+template <unsigned Inputs, unsigned Outputs>
+struct Matrix {{
+  static constexpr unsigned MW = Inputs, MH = Outputs, Window = Inputs, Channels = Outputs, SIMD = 2, PE = 2;
+  using Input = ap_int<4>;
+  using Accumulator = ap_int<12>;
+  using Output = ap_int<12>;
+}};
+template <unsigned Lanes, unsigned Best>
+struct Ranking {{
+  static constexpr unsigned Labels = 6, PE = Lanes, K = Best;
+  using Input = ap_int<4>;
+  using Output = ap_uint<3>;
+}};
 """
 
 # Headers, what is refused, and the message.
@@ -35,6 +49,51 @@ REFUSED = [
         "streaming_split",
         "void f(Stream &x, Stream &a) { finn::StreamingSplit<Config> kernel; kernel.step(x, a); }",
         "Beats must have a number for each output",
+    ),
+    (
+        "mvau",
+        "finn::MVAU<Matrix<3, 2>> kernel;",
+        "SIMD must divide MW: each cycle multiplies the same number of inputs",
+    ),
+    (
+        "mvau",
+        "finn::MVAU<Matrix<2, 3>> kernel;",
+        "PE must divide MH: each cycle computes the same number of outputs",
+    ),
+    (
+        "vvau",
+        "finn::VVAU<Matrix<3, 2>> kernel;",
+        "SIMD must divide Window: each cycle multiplies as many positions",
+    ),
+    (
+        "vvau",
+        "finn::VVAU<Matrix<2, 3>> kernel;",
+        "PE must divide Channels: each cycle computes as many outputs",
+    ),
+    (
+        "label_select",
+        "finn::LabelSelect<Ranking<4, 1>> kernel;",
+        "PE must divide Labels: each cycle takes the same number of values",
+    ),
+    (
+        "label_select",
+        "finn::LabelSelect<Ranking<1, 0>> kernel;",
+        "K must be 1 to Labels: there are no more to select",
+    ),
+    (
+        "label_select",
+        "finn::LabelSelect<Ranking<1, 7>> kernel;",
+        "K must be 1 to Labels: there are no more to select",
+    ),
+    (
+        "dot",
+        "ap_int<32> x[2], w[2]; auto y = finn::dot(x, w);",
+        "the sum of products has more than 64 bits: use narrower inputs or weights, or a smaller SIMD",
+    ),
+    (
+        "activation",
+        "finn::Thresholds<ap_int<4>, ap_uint<1>, 1, 2, 1, 0> activation; auto y = activation(0, Triple());",
+        "Lanes must be PE, or 1: a lane has thresholds of its own, or all the same",
     ),
 ]
 

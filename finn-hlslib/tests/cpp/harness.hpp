@@ -398,6 +398,14 @@ inline unsigned interval(const std::vector<unsigned> &cycles, std::size_t beats)
   return result;
 }
 
+// Whether a beat comes each so many cycles, from the first on.
+inline bool steady(const std::vector<unsigned> &cycles, unsigned apart) {
+  for (std::size_t beat = 0; beat < cycles.size(); beat++) {
+    if (cycles[beat] != (beat + 1) * apart) return false;
+  }
+  return !cycles.empty();
+}
+
 }  // namespace test
 }  // namespace finn
 

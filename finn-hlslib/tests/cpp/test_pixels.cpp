@@ -60,7 +60,7 @@ void inserts() {
   Layer<Pixels<T, SIMD, Down, Right, C, Value>> kernel;
   const Outcome y = through<Beat<T, SIMD>>(kernel, beats<T, SIMD>(x.numbers));
   CHECK(y.numbers == expected);
-  for (unsigned beat = 0; beat < y.cycles.size(); beat++) REQUIRE(y.cycles[beat] == beat + 1);
+  CHECK(steady(y.cycles, 1));
 }
 
 }  // namespace
