@@ -64,6 +64,9 @@ struct Config {
   using Accumulator = ap_int<24>;
   using Sum = ap_int<24>;
 };
+struct OneFold : Config {
+  static constexpr int Folds = 1;
+};
 struct Counted : Config {
   static constexpr int Beats = 16;
 };
@@ -81,7 +84,7 @@ static const finn::Weights<T, 8, 2, 2> weights = {};
 static const finn::Weights<T, 4, 2, 2> depthwise_weights = {};
 static const finn::Thresholds<ap_int<24>, T, 2, 2, 3, -4> thresholds = {};
 static const finn::Table<T, 2, 2> table = {};
-static const finn::LookupTable<T, 16, 2, 1> entries = {};
+static const finn::LookupTable<T, 16, 1, 1> entries = {};
 
 void kernels(Stream &in, Stream &out, hls::stream<finn::Beat<T, 1>> &single, hls::stream<finn::Beat<T, 3>> &three,
              hls::stream<finn::Beat<T, 4>> &four, hls::stream<finn::Beat<T, 8>> &eight,
@@ -108,7 +111,7 @@ void kernels(Stream &in, Stream &out, hls::stream<finn::Beat<T, 1>> &single, hls
   elementwise.step(in, single, out, add);
   static finn::Requant<Config> requant;
   requant.step(in, out, table, table);
-  static finn::Lookup<Config> lookup;
+  static finn::Lookup<OneFold> lookup;
   lookup.step(in, out, entries);
   static finn::LabelSelect<Config> labels;
   labels.step(in, single);

@@ -29,6 +29,16 @@ struct Ranking {{
   using Input = ap_int<4>;
   using Output = ap_uint<3>;
 }};
+struct Elements {{
+  static constexpr unsigned PE = 3, Groups = 1, Repeats = 1, Beats = 2, Hold = 1, Words = 2;
+  static constexpr unsigned Embeds = 0, Entries = 4, Folds = 2, Offset = 0, ALanes = 3, BLanes = 2;
+  static constexpr int Shift = 1, Low = -8, High = 7;
+  using Index = ap_int<4>;
+  using Sum = ap_int<8>;
+  using Output = ap_int<4>;
+}};
+template <unsigned Words, unsigned Lanes>
+using Table = finn::Table<ap_int<4>, Words, Lanes>;
 """
 
 # Headers, what is refused, and the message.
@@ -95,12 +105,30 @@ REFUSED = [
         "finn::Thresholds<ap_int<4>, ap_uint<1>, 1, 2, 1, 0> activation; auto y = activation(0, Triple());",
         "Lanes must be PE, or 1: a lane has thresholds of its own, or all the same",
     ),
+    (
+        "elementwise",
+        "finn::Elementwise<Elements> kernel;",
+        "BLanes must be PE, or 1: a lane has an operand of its own, or all the same",
+    ),
+    ("lookup", "finn::Lookup<Elements> kernel;", "Folds must be 1 without Embeds: an index becomes an element"),
+    (
+        "channelwise_op",
+        "void f(Stream &x, finn::Ordered<finn::Add, false> &add, Table<1, 3> &table) {"
+        " finn::ChannelwiseOp<Elements> kernel; kernel.step(x, x, add, table); }",
+        "the table must have Groups * Beats words of PE parameters, or of one for all lanes",
+    ),
+    (
+        "requant",
+        "void f(Stream &x, Table<2, 3> &m, Table<2, 2> &b) {"
+        " finn::Requant<Elements> kernel; kernel.step(x, x, m, b); }",
+        "the tables must have Words words of PE constants, or of one for all lanes",
+    ),
 ]
 
 
 def refusal(cxx: Cxx, header: str, code: str, beat: int = 8, port: int = 8) -> str:
     """What the compiler says."""
-    includes = f"#include <finn/{header}.hpp>\n#include <finn/list.hpp>\n#include <finn/stream.hpp>\n"
+    includes = "".join(f"#include <finn/{name}.hpp>\n" for name in (header, "list", "stream", "table"))
     return cxx.check(includes + CONFIG.format(beat=beat, port=port) + code + "\n")
 
 

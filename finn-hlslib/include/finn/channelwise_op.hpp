@@ -18,8 +18,7 @@ namespace finn {
 // A beat takes a cycle.
 //
 // \tparam Config  PE, elements per beat; Groups, Repeats, Beats and Hold, the order of the parameters (see Walk); the
-// type
-//                 Output
+//                 type Output
 template <typename Config>
 class ChannelwiseOp {
  public:
@@ -32,6 +31,8 @@ class ChannelwiseOp {
   template <typename In, typename Out, typename Function, typename Parameters>
   void step(In &in, Out &out, const Function & /*function*/, const Parameters &parameters) {
     FINN_HLS(inline)
+    static_assert(Parameters::template fits<Config::Groups * Config::Beats, Config::PE>(),
+                  "the table must have Groups * Beats words of PE parameters, or of one for all lanes");
     const auto x = in.read();
     Beat<typename Config::Output, Config::PE> y;
     for (unsigned lane = 0; lane < Config::PE; lane++) {

@@ -16,11 +16,15 @@ namespace finn {
 //
 // An output beat takes a cycle.
 //
-// \tparam Config  PE, elements per output beat; of each operand (A.., B..) its type AType, BType, its lanes ALanes,
-// BLanes
-//                 (PE, or 1 for all lanes), and the order of its beats (see Walk); the type Output
+// \tparam Config  PE, elements per output beat; the type Output; of the operands, with A or B in front: Type, Lanes
+//                 (PE, or 1 for all of them), and Repeats, Beats and Hold, the order of their beats (see Replay)
 template <typename Config>
 class Elementwise {
+  static_assert(Config::ALanes == 1 || Config::ALanes == Config::PE,
+                "ALanes must be PE, or 1: a lane has an operand of its own, or all the same");
+  static_assert(Config::BLanes == 1 || Config::BLanes == Config::PE,
+                "BLanes must be PE, or 1: a lane has an operand of its own, or all the same");
+
  public:
   // One clock cycle.
   //

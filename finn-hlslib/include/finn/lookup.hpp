@@ -26,12 +26,12 @@ struct LookupTable {
 // row, PE elements per cycle.
 //
 // \tparam Config  PE; Embeds, 0 or 1; Entries and Folds of the table; Offset; the types Index, which holds x + Offset
-// and
-//                 all indices, and Output
+//                 and all indices, and Output
 template <typename Config>
 class Lookup {
   using Index = typename Config::Index;
   using Output = typename Config::Output;
+  static_assert(Config::Embeds || Config::Folds == 1, "Folds must be 1 without Embeds: an index becomes an element");
   static constexpr unsigned Asked = Config::Embeds ? 1 : Config::PE;  // indices per beat
 
  public:

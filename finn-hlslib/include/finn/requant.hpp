@@ -17,8 +17,7 @@ namespace finn {
 // A beat takes a cycle.
 //
 // \tparam Config  PE, channels per beat; Words of constants, 1 if all channels are alike; Shift; Low and High, the ends
-// of
-//                 the result; the types Sum, of all that is computed, and Output
+//                 of the result; the types Sum, of all that is computed, and Output
 template <typename Config>
 class Requant {
   using Sum = typename Config::Sum;
@@ -34,6 +33,9 @@ class Requant {
   template <typename In, typename Out, typename Multipliers, typename Offsets>
   void step(In &in, Out &out, const Multipliers &multipliers, const Offsets &offsets) {
     FINN_HLS(inline)
+    static_assert(
+        Multipliers::template fits<Config::Words, Config::PE>() && Offsets::template fits<Config::Words, Config::PE>(),
+        "the tables must have Words words of PE constants, or of one for all lanes");
     constexpr int Shift = Config::Shift;
     constexpr long long Low = Config::Low;
     constexpr long long High = Config::High;

@@ -20,6 +20,11 @@ struct Table {
   using Type = T;
   T at[Words][Lanes];
 
+  // Whether it has as many words as a kernel uses, and what its PE lanes need.
+  template <unsigned Used, unsigned PE>
+  static constexpr bool fits() {
+    return Words == Used && (Lanes == PE || Lanes == 1);
+  }
   const T &element(unsigned word, unsigned lane) const {
     FINN_HLS(inline)
     FINN_HLS(array_partition variable = at complete dim = 2)
