@@ -58,7 +58,7 @@ struct Thresholds {
                   "Lanes must be PE, or 1: a lane has thresholds of its own, or all the same");
     // In blocks: compilers unroll so short a loop over the steps, and make vectors over the lanes. If there is one lane
     // only, they make them over the steps.
-    constexpr unsigned Block = PE == 1 || Steps <= 16 ? Steps : 16;
+    constexpr unsigned Block = PE == 1 || Steps <= 7 ? Steps : 7;
     constexpr unsigned First = Steps % Block == 0 ? Block : Steps % Block;
     const auto &own = at[Folds > 1 ? fold : 0];
     int count[PE];
