@@ -34,6 +34,28 @@ ComputedAs<ap_int<2>, Width> computed(const Bipolar &value) {
   return Type(2 * static_cast<int>(value.bit()) - 1);
 }
 
+template <typename T>
+struct IsByte : std::false_type {};
+template <int Width>
+struct IsByte<ap_int<Width>> : std::integral_constant<bool, Width <= 8> {};
+template <int Width>
+struct IsByte<ap_uint<Width>> : std::integral_constant<bool, Width <= 8> {};
+
+// The type of inputs that many dot products of N factors have in common. In simulation, bytes that meet bytes become 16
+// bits wide once for all: products of a signed byte and an unsigned one are summed up by an instruction, others only if
+// one factor is known to be of 16 bits. A few bytes are not worth it, and sums must still fit in `int`.
+template <typename X, typename W, unsigned N>
+struct InCommon {
+  static constexpr bool bytes = IsByte<X>::value && IsByte<W>::value;
+  static constexpr bool alike = Element<X>::is_signed == Element<W>::is_signed;
+  static constexpr bool fit = 16 + Element<W>::width + bits_of(N) < 32;
+#ifdef __SYNTHESIS__
+  using Type = X;
+#else
+  using Type = std::conditional_t<bytes && alike && fit && N >= 16, ap_int<16>, X>;
+#endif
+};
+
 // The sum of x[i] * w[i], exact.
 template <typename X, typename W, unsigned N>
 typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {

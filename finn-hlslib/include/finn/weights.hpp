@@ -24,10 +24,16 @@ struct Tile {
 template <typename X, typename W, unsigned PE, unsigned SIMD>
 auto products(const X (&x)[SIMD], const Tile<W, PE, SIMD> &weights) {
   FINN_HLS(inline)
-  Beat<decltype(dot(x, weights.lane[0])), PE> sums;
+  typename InCommon<X, W, SIMD>::Type common[SIMD];
+  FINN_HLS(array_partition variable = common complete)
+  for (unsigned simd = 0; simd < SIMD; simd++) {
+    FINN_HLS(unroll)
+    common[simd] = x[simd];
+  }
+  Beat<decltype(dot(common, weights.lane[0])), PE> sums;
   for (unsigned pe = 0; pe < PE; pe++) {
     FINN_HLS(unroll)
-    sums.lane[pe] = dot(x, weights.lane[pe]);
+    sums.lane[pe] = dot(common, weights.lane[pe]);
   }
   return sums;
 }

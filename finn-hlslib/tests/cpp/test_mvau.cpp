@@ -95,12 +95,13 @@ TEST_CASE("an MVAU multiplies elements of any type") {
   multiplies<Shape<Bipolar, Bipolar, ap_int<6>, 18, 3, 9, 1>>();
   multiplies<Shape<Bipolar, ap_int<5>, ap_int<9>, 9, 2, 3, 2>>();
   multiplies<Shape<ap_uint<4>, Bipolar, ap_int<8>, 8, 2, 4, 1>>();
-  multiplies<Shape<ap_uint<2>, ap_uint<3>, ap_uint<8>, 5, 2, 5, 1>>();
+  multiplies<Shape<ap_uint<2>, ap_uint<3>, ap_uint<10>, 32, 2, 16, 2>>();
   multiplies<Shape<ap_int<31>, ap_uint<28>, ap_int<62>, 4, 2, 2, 2>>();
+  multiplies<Shape<ap_int<8>, ap_int<50>, ap_int<62>, 32, 1, 16, 1>>();
 }
 
 TEST_CASE("an accumulator that is narrower than the products keeps sums modulo its range") {
-  multiplies<Shape<ap_int<8>, ap_int<8>, ap_int<5>, 12, 2, 3, 1>>();
+  multiplies<Shape<ap_int<8>, ap_int<8>, ap_int<5>, 34, 2, 17, 1>>();
   multiplies<Shape<ap_uint<8>, ap_int<8>, ap_uint<9>, 12, 2, 2, 2>>();
 }
 

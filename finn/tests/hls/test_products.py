@@ -18,6 +18,8 @@ TYPES = [
     ("BIPOLAR", "INT5"),
     ("INT4", "BIPOLAR"),
     ("UINT2", "INT2"),
+    ("INT2", "INT3"),
+    ("UINT4", "UINT3"),
     ("INT8", "INT8"),
     ("INT12", "UINT9"),
     ("UINT17", "INT17"),
