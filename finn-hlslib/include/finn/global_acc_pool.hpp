@@ -10,9 +10,12 @@
 
 namespace finn {
 
-// All pixels, in one row of Columns = TileColumns, are one tile.
+// y[c] = reduction of x[p][c] over all pixels p, with SumOf or ExtremeOf.
 //
-// \tparam Config  as of TilePool
+// Beats are of PE channels, Folds of them per pixel. An image takes pixels * Folds cycles; results leave with the beats
+// of its last pixel.
+//
+// \tparam Config  as of TilePool: Rows = TileRows = 1; Columns = TileColumns, pixels; Partial = 0
 template <typename Config>
 class GlobalAccPool : public TilePool<Config> {};
 

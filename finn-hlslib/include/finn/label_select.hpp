@@ -11,7 +11,7 @@
 
 namespace finn {
 
-// Of equal values, the one with the lower index is the better.
+// As the indices of ONNX TopK: of equal values, the one with the lower index is the better.
 //
 // A vector takes Labels / PE cycles, or K if that is more: an index leaves per cycle while the next vector comes in.
 //

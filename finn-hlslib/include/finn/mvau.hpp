@@ -13,10 +13,11 @@
 
 namespace finn {
 
-// Multiply each input vector with a matrix, SIMD inputs and PE outputs per cycle, and apply an activation.
+// y[o] = activation(sum of x[i] * w[i][o] over i), SIMD inputs i and PE outputs o per cycle.
 //
-// A vector takes MW / SIMD * MH / PE cycles. Input beats are read while the first PE outputs are computed, and kept for
-// the others. Output fold f is of the outputs f * PE to f * PE + PE - 1, input fold s of the inputs from s * SIMD on.
+// A vector takes MW / SIMD * MH / PE cycles (Blott et al. 2018, arXiv:1809.04570). Input beats are read while the first
+// PE outputs are computed, and kept for the others. Output fold f is of the outputs f * PE to f * PE + PE - 1, input
+// fold s of the inputs from s * SIMD on.
 //
 // \tparam Config  MW, MH, SIMD, PE; the types Input, Accumulator (sums are kept modulo its range) and Output
 template <typename Config>

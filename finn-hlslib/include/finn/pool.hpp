@@ -10,9 +10,13 @@
 
 namespace finn {
 
-// The positions of a window in a row are a tile: Rows windows of Columns = TileColumns positions.
+// y[c] = reduction of x[k][c] over the positions k of a window, with SumOf or ExtremeOf.
 //
-// \tparam Config  as of TilePool
+// Beats are of a position of PE channels each; all positions of these come before the next channels. For a TilePool,
+// the window of these channels is a row of the image, and a tile: a result leaves after each Columns cycles.
+//
+// \tparam Config  as of TilePool: Folds = 1; Rows, windows times Channels / PE; TileRows = 1; Columns = TileColumns,
+//                 positions; Partial = 0
 template <typename Config>
 class Pool : public TilePool<Config> {};
 

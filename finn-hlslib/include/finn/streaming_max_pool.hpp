@@ -10,7 +10,10 @@
 
 namespace finn {
 
-// The maximum of each tile of an image, per channel; with ExtremeOf<true>.
+// y[i][j][c] = maximum of x[i TileRows + k][j TileColumns + l][c] over 0 <= k < TileRows, 0 <= l < TileColumns: a
+// TilePool with ExtremeOf<true>.
+//
+// Beats are of PE channels, Folds of them per pixel. An image takes Rows * Columns * Folds cycles.
 //
 // \tparam Config  as of TilePool
 template <typename Config>

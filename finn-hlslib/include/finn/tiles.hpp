@@ -85,11 +85,11 @@ class TiledAxis {
 
 // An image of Rows by Columns pixels of Folds beats, beat by beat.
 //
-// A beat takes a cycle. The partial results of a row of tiles are in a memory of that many words.
+// A beat takes a cycle, and a result leaves with the last beat of its tile. The partial results of a row of tiles are
+// in a memory of as many words.
 //
-// \tparam Config  PE, elements per beat; Folds, Rows, TileRows, Columns, TileColumns; Partial, 1 if what does not fill
-// a
-//                 tile is one; the types Stored, of what has been reduced so far, and Output
+// \tparam Config  PE, elements per beat; Folds, Rows, TileRows, Columns, TileColumns; Partial, 1 if what is left at the
+//                 end of an axis is a tile, else 0; the types Stored, of what has been reduced so far, and Output
 template <typename Config>
 class TilePool {
   using RowAxis = TiledAxis<Config::Rows, Config::TileRows, Config::Partial != 0>;

@@ -12,14 +12,12 @@
 
 namespace finn {
 
-// Multiply each channel of a window with its own kernel, SIMD positions of PE channels per cycle, and apply an
-// activation.
+// y[c] = activation(sum of x[k][c] * w[k][c] over k) for each window x: SIMD positions k of PE channels c per cycle.
 //
 // A window takes Window / SIMD * Channels / PE cycles. All positions of PE channels come before those of the next; in a
 // beat, position s of channel c is lane s * PE + c.
 //
-// \tparam Config  Window, positions; Channels, SIMD, PE; the types Input, Accumulator (sums are kept modulo its range)
-// and
+// \tparam Config  Window, positions; Channels, SIMD, PE; the types Input, Accumulator (sums are kept modulo its range),
 //                 Output
 template <typename Config>
 class VVAU {
