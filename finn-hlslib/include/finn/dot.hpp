@@ -56,31 +56,60 @@ struct InCommon {
 #endif
 };
 
+// Every PE-th element of N * PE, from `pe` on.
+template <typename T, unsigned N, unsigned PE>
+struct Column {
+  const T (&lane)[N * PE];
+  unsigned pe;
+
+  const T &operator[](unsigned i) const {
+    FINN_HLS(inline)
+    return lane[i * PE + pe];
+  }
+};
+
+template <typename X, typename W, unsigned N>
+struct Dot {
+  using Sum = SumOfProducts<X, W, N>;
+
+  template <typename Xs>
+  static typename Sum::Type of(const Xs &x, const W (&w)[N]) {
+    FINN_HLS(inline)
+    ComputedAs<typename Sum::Type, Sum::exact> sum = 0;
+    for (unsigned i = 0; i < N; i++) {
+      FINN_HLS(unroll)
+      sum += computed<Sum::exact>(x[i]) * computed<Sum::exact>(w[i]);
+    }
+    return sum;
+  }
+};
+
+// Of bipolar values, bits that differ are counted (XNOR and population count; Umuroglu et al. 2017, arXiv:1612.07119).
+template <unsigned N>
+struct Dot<Bipolar, Bipolar, N> {
+  template <typename Xs>
+  static ap_int<sum_width(bits_of(N + 1) + 1)> of(const Xs &x, const Bipolar (&w)[N]) {
+    FINN_HLS(inline)
+    // Exclusive or instead of !=: GCC 12 makes wrong code of comparisons that are summed up in bytes.
+    ap_uint<sum_width(bits_of(N + 1))> different = 0;
+    for (unsigned i = 0; i < N; i++) {
+      FINN_HLS(unroll)
+      different += x[i].bit() ^ w[i].bit();
+    }
+    return ap_int<sum_width(bits_of(N + 1) + 1)>(static_cast<int>(N) - 2 * static_cast<int>(different));
+  }
+};
+
 // The sum of x[i] * w[i], exact.
 template <typename X, typename W, unsigned N>
-typename SumOfProducts<X, W, N>::Type dot(const X (&x)[N], const W (&w)[N]) {
+auto dot(const X (&x)[N], const W (&w)[N]) {
   FINN_HLS(inline)
-  using Sum = SumOfProducts<X, W, N>;
-  ComputedAs<typename Sum::Type, Sum::exact> sum = 0;
-  for (unsigned i = 0; i < N; i++) {
-    FINN_HLS(unroll)
-    sum += computed<Sum::exact>(x[i]) * computed<Sum::exact>(w[i]);
-  }
-  return sum;
+  return Dot<X, W, N>::of(x, w);
 }
-
-// The same of bipolar values: bits that differ are counted (XNOR and population count; Umuroglu et al. 2017,
-// arXiv:1612.07119).
-template <unsigned N>
-ap_int<sum_width(bits_of(N + 1) + 1)> dot(const Bipolar (&x)[N], const Bipolar (&w)[N]) {
+template <typename X, typename W, unsigned N, unsigned PE>
+auto dot(const Column<X, N, PE> &x, const W (&w)[N]) {
   FINN_HLS(inline)
-  // Exclusive or instead of !=: GCC 12 makes wrong code of comparisons that are summed up in bytes.
-  ap_uint<sum_width(bits_of(N + 1))> different = 0;
-  for (unsigned i = 0; i < N; i++) {
-    FINN_HLS(unroll)
-    different += x[i].bit() ^ w[i].bit();
-  }
-  return ap_int<sum_width(bits_of(N + 1) + 1)>(static_cast<int>(N) - 2 * static_cast<int>(different));
+  return Dot<X, W, N>::of(x, w);
 }
 
 }  // namespace finn

@@ -38,12 +38,7 @@ class VVAU {
     const auto &tile = weights.fetch(sums_.tile());
     for (unsigned pe = 0; pe < Config::PE; pe++) {
       FINN_HLS(unroll)
-      typename Config::Input x[Config::SIMD];
-      FINN_HLS(array_partition variable = x complete)
-      for (unsigned simd = 0; simd < Config::SIMD; simd++) {
-        FINN_HLS(unroll)
-        x[simd] = beat.lane[simd * Config::PE + pe];
-      }
+      const Column<typename Config::Input, Config::SIMD, Config::PE> x = {beat.lane, pe};
       sums_.add(pe, dot(x, tile.lane[pe]));
     }
     sums_.finish(out, activation);

@@ -70,3 +70,14 @@ TEST_CASE("sums of products of bipolar values") {
   dots<Bipolar, Bipolar, 255>();
   dots<Bipolar, Bipolar, 256>();
 }
+
+TEST_CASE("sums of products of what one lane of PE gets") {
+  const ap_int<4> beat[] = {1, -8, 2, 7, 3, 0};  // of 3 elements for each of 2 lanes
+  const ap_uint<2> w[] = {3, 1, 2};
+  CHECK(finn::dot(finn::Column<ap_int<4>, 3, 2>{beat, 0}, w) == 3 * 1 + 1 * 2 + 2 * 3);
+  CHECK(finn::dot(finn::Column<ap_int<4>, 3, 2>{beat, 1}, w) == 3 * -8 + 1 * 7 + 2 * 0);
+  const Bipolar signs[] = {1, -1, -1, -1};
+  const Bipolar weights[] = {-1, -1};
+  CHECK(finn::dot(finn::Column<Bipolar, 2, 2>{signs, 0}, weights) == 0);
+  CHECK(finn::dot(finn::Column<Bipolar, 2, 2>{signs, 1}, weights) == 2);
+}
