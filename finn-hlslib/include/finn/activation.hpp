@@ -90,7 +90,7 @@ struct Thresholds {
     int count = 0;
     for (unsigned step = 0; step < Some; step++) {
       FINN_HLS(unroll)
-      count += number(result) >= own[first + step][Lanes > 1 ? lane : 0] ? 1 : 0;
+      count += less(number(result), own[first + step][Lanes > 1 ? lane : 0]) ? 0 : 1;
     }
     return count;
   }

@@ -40,7 +40,7 @@ struct Max {
   template <typename Output, typename A, typename B>
   static Output of(const A &a, const B &b) {
     FINN_HLS(inline)
-    return a > b ? Output(a) : Output(b);
+    return less(b, a) ? Output(a) : Output(b);
   }
 };
 
@@ -48,7 +48,7 @@ struct Min {
   template <typename Output, typename A, typename B>
   static Output of(const A &a, const B &b) {
     FINN_HLS(inline)
-    return a < b ? Output(a) : Output(b);
+    return less(a, b) ? Output(a) : Output(b);
   }
 };
 
@@ -56,7 +56,7 @@ struct AbsDiff {
   template <typename Output, typename A, typename B>
   static Output of(const A &a, const B &b) {
     FINN_HLS(inline)
-    return a > b ? Output(a - b) : Output(b - a);
+    return less(b, a) ? Output(a - b) : Output(b - a);
   }
 };
 
@@ -64,7 +64,7 @@ struct Equal {
   template <typename Output, typename A, typename B>
   static Output of(const A &a, const B &b) {
     FINN_HLS(inline)
-    return Output(a == b);
+    return Output(equal(a, b));
   }
 };
 
@@ -72,7 +72,7 @@ struct Greater {
   template <typename Output, typename A, typename B>
   static Output of(const A &a, const B &b) {
     FINN_HLS(inline)
-    return Output(a > b);
+    return Output(less(b, a));
   }
 };
 
@@ -80,7 +80,7 @@ struct GreaterOrEqual {
   template <typename Output, typename A, typename B>
   static Output of(const A &a, const B &b) {
     FINN_HLS(inline)
-    return Output(a >= b);
+    return Output(!less(a, b));
   }
 };
 
@@ -88,7 +88,7 @@ struct Less {
   template <typename Output, typename A, typename B>
   static Output of(const A &a, const B &b) {
     FINN_HLS(inline)
-    return Output(a < b);
+    return Output(less(a, b));
   }
 };
 
@@ -96,7 +96,7 @@ struct LessOrEqual {
   template <typename Output, typename A, typename B>
   static Output of(const A &a, const B &b) {
     FINN_HLS(inline)
-    return Output(a <= b);
+    return Output(!less(b, a));
   }
 };
 

@@ -25,11 +25,11 @@ struct LookupTable {
 // Without Embeds an index becomes an element, PE of them per cycle. With Embeds each beat is one index and becomes a
 // row, PE elements per cycle.
 //
-// \tparam Config  PE; Embeds, 0 or 1; Entries and Folds of the table; Offset; the types Index, which holds x + Offset
-//                 and all indices, and Output
+// \tparam Config  PE; Embeds, 0 or 1; Entries and Folds of the table; Offset; the types Index, signed, which holds
+//                 x + Offset and all indices, and Output
 template <typename Config>
 class Lookup {
-  using Index = typename Config::Index;
+  using Index = Native<typename Config::Index>;
   using Output = typename Config::Output;
   static_assert(Config::Embeds || Config::Folds == 1, "Folds must be 1 without Embeds: an index becomes an element");
   static constexpr unsigned Asked = Config::Embeds ? 1 : Config::PE;  // indices per beat

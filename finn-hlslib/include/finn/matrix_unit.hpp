@@ -20,7 +20,7 @@ namespace finn {
 template <typename Config, unsigned InputFolds, unsigned OutputFolds>
 class Sums {
   using Accumulator = typename Config::Accumulator;
-  using Sum = typename Integer<sum_width(Element<Accumulator>::width), Element<Accumulator>::is_signed>::Type;
+  using Sum = Native<Accumulator>;
 
  public:
   // Which weights this cycle needs: input folds innermost.

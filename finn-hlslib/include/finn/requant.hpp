@@ -20,7 +20,7 @@ namespace finn {
 //                 of the result; the types Sum, of all that is computed, and Output
 template <typename Config>
 class Requant {
-  using Sum = typename Config::Sum;
+  using Sum = Native<typename Config::Sum>;
   using Output = typename Config::Output;
 
  public:

@@ -98,6 +98,28 @@ struct Integer<Width, true> {
   using Type = ap_int<Width>;
 };
 
+// Holds the numbers of A and of B. Headers of ap_int compare a number that has a sign with one that has none as if both
+// had none, as C does; so they become one type first.
+template <typename A, typename B>
+struct Common {
+  static constexpr bool is_signed = Element<A>::is_signed || Element<B>::is_signed;
+  static constexpr int width_a = Element<A>::width + (is_signed && !Element<A>::is_signed ? 1 : 0);
+  static constexpr int width_b = Element<B>::width + (is_signed && !Element<B>::is_signed ? 1 : 0);
+  using Type = typename Integer<(width_a > width_b ? width_a : width_b), is_signed>::Type;
+};
+template <typename A, typename B>
+bool less(const A &a, const B &b) {
+  FINN_HLS(inline)
+  using T = typename Common<A, B>::Type;
+  return T(a) < T(b);
+}
+template <typename A, typename B>
+bool equal(const A &a, const B &b) {
+  FINN_HLS(inline)
+  using T = typename Common<A, B>::Type;
+  return T(a) == T(b);
+}
+
 // The width in which to keep a sum that has no more than `exact` bits: in simulation the next of a native integer,
 // where nothing has to be cut off. Values are the same.
 constexpr int sum_width(int exact) {
@@ -107,6 +129,10 @@ constexpr int sum_width(int exact) {
   return exact <= 8 ? 8 : exact <= 16 ? 16 : exact <= 32 ? 32 : 64;
 #endif
 }
+
+// What holds the numbers of T, in that width.
+template <typename T>
+using Native = typename Integer<sum_width(Element<T>::width), Element<T>::is_signed>::Type;
 
 // What holds the sum of `Terms` products of A and B.
 template <typename A, typename B, unsigned Terms>
