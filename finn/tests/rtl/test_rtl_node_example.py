@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import re
 import runpy
@@ -20,6 +21,8 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.custom_op.base import CustomOp
 from finn.custom_op.registry import getCustomOp
+from finn.dataflow.layer import LayerError
+from finn.hls.project import project_of
 from finn.rtl import verilator
 from finn.rtl.sim import Simulator
 from finn.rtl.verilator import Verilator
@@ -84,6 +87,13 @@ def test_one_simulator_serves_the_compiled_model(example: Path, monkeypatch: pyt
     np.testing.assert_array_equal(execute_onnx(square_model("numpy"), {"x": x})["y"], x * x)
     assert len(made) == 1
     assert made[0].is_dir()
+
+
+def test_the_layer_of_the_guide_is_in_systemverilog_only(example: Path) -> None:
+    layer = importlib.import_module("my_ops.rtl").SquareLayer((1, 3))
+    with pytest.raises(LayerError, match=r"the layer SquareLayer has no C\+\+ kernel") as refused:
+        project_of("square", layer, "xczu3eg-sbva484-1-e", 10)
+    assert "contribute-a-layer.md" in refused.value.remedy
 
 
 def test_the_files_of_a_simulator_go_with_its_operator(example: Path) -> None:

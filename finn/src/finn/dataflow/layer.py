@@ -431,9 +431,16 @@ class Layer(ABC):
     def rtl(self) -> Rtl:
         """The SystemVerilog instance."""
 
-    @abstractmethod
     def hls(self) -> Hls:
-        """The C++ kernel."""
+        """The C++ kernel.
+
+        Raises LayerError: the layer is in SystemVerilog only, so C++ simulation and HLS projects cannot have it.
+        """
+        raise LayerError(
+            f"the layer {type(self).__name__} has no C++ kernel",
+            why="its class does not define hls()",
+            remedy="define it (docs/contribute-a-layer.md), or use RTL simulation and preferred_impl_style rtl",
+        )
 
 
 @lru_cache
