@@ -7,7 +7,7 @@ VENV ?= .venv
 PYTHON ?= python3
 PYTEST_ARGS ?= -n 2 -q
 SWEEP ?= 60
-EXAMPLE ?= finn-examples/build/tfc_w1a1
+EXAMPLE ?= finn-examples/build/tfc_w1a1_mnist
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -154,7 +154,7 @@ def main() -> None:
                 raise SystemExit(f"slower than the goal of {COMPILED:g} s CPU and {CYCLES / 1e6:g} M cycles/s")
         else:
             print(f"CNV-W1A1: no {CNV}; set FINN_SHARED")
-        measure("ResNet-8, 4 bits", finn_examples.example("resnet8_w4a4").model, 4608, 256)
+        measure("ResNet-8, 4 bits", finn_examples.example("resnet8_w4a4_digits").model, 4608, 256)
         convolution(64)
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, The FINN authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measure what users wait for, on the example tfc_w1a1; `make bench` prints one line per figure.
+"""Measure what users wait for, on the example tfc_w1a1_mnist; `make bench` prints one line per figure.
 
 A fresh cache is used, so that the first simulator is compiled and the second one is found. CPU seconds include child
 processes; frames per second are per CPU second of one core. Run it on a quiet machine.
@@ -74,7 +74,7 @@ def simulate(model: ModelWrapper, what: str, frames: int) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         os.environ["FINN_CACHE_DIR"] = f"{work}/cache"
-        directory = finn_examples.example("tfc_w1a1").copy_to(Path(work) / "build")
+        directory = finn_examples.example("tfc_w1a1_mnist").copy_to(Path(work) / "build")
         with measured("estimate reports"):
             build(directory, "estimate_reports")
         with measured("stitched IP, FIFO depths by simulation"):

@@ -20,7 +20,7 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn_examples import Example, UnknownExampleError
 
-NAMES = ["resnet8_w4a4", "tfc_w1a1", "tfc_w2a2"]
+NAMES = ["resnet8_w4a4_digits", "tfc_w1a1_mnist", "tfc_w2a2_mnist"]
 
 
 def parametrized(examples: Sequence[Example]) -> pytest.MarkDecorator:
@@ -43,12 +43,13 @@ def test_names() -> None:
 
 
 def test_one_example_by_name() -> None:
-    assert finn_examples.example("tfc_w2a2").title == "TFC with 2-bit weights and activations on MNIST"
+    assert finn_examples.example("tfc_w2a2_mnist").title == "TFC with 2-bit weights and activations on MNIST"
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        UnknownExampleError, match=r"^there is no example 'tfc'; there are: resnet8_w4a4, tfc_w1a1, tfc_w2a2$"
+        UnknownExampleError,
+        match=r"^there is no example 'tfc'; there are: resnet8_w4a4_digits, tfc_w1a1_mnist, tfc_w2a2_mnist$",
     ):
         finn_examples.example("tfc")
 

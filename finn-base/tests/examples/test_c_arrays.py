@@ -82,7 +82,7 @@ def frames(datatype: str, shape: list[int], seed: int = 1) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ published networks
 
 
-@pytest.mark.parametrize("name", ["tfc_w1a1", "tfc_w2a2"])
+@pytest.mark.parametrize("name", ["tfc_w1a1_mnist", "tfc_w2a2_mnist"])
 def test_published_networks(name: str, tmp_path: Path) -> None:
     model = ModelWrapper(EXAMPLES / name / "model.onnx")
     compiled = Compiled(model, tmp_path)

@@ -3,7 +3,7 @@
 """Trained example networks, each a directory that ``finn build`` takes as it is.
 
 >>> [example.name for example in examples()]
-['resnet8_w4a4', 'tfc_w1a1', 'tfc_w2a2']
+['resnet8_w4a4_digits', 'tfc_w1a1_mnist', 'tfc_w2a2_mnist']
 """
 
 from finn_examples.catalogue import Example, UnknownExampleError, example, examples

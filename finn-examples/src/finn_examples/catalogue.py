@@ -28,7 +28,7 @@ class Example:
 
     @property
     def name(self) -> str:
-        """The name of the directory, such as ``tfc_w1a1``."""
+        """The name of the directory, such as ``tfc_w1a1_mnist``."""
         return self.directory.name
 
     @property

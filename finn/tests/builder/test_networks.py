@@ -15,7 +15,7 @@ from finn.core.modelwrapper import ModelWrapper
 from finn.dataflow.graph import layers
 
 ROOT = Path(__file__).resolve().parents[3]
-RESNET = ROOT / "finn-examples" / "build" / "resnet8_w4a4"
+RESNET = ROOT / "finn-examples" / "build" / "resnet8_w4a4_digits"
 TRAINED = ROOT / "finn-base" / "tests" / "models"
 
 

@@ -31,12 +31,12 @@ slow = pytest.mark.slow
         ("kwsmlp_w3a3", 4096),
         pytest.param("kwsmlp_w3a3", 512, marks=slow),
         pytest.param("kwsmlp_w3a3", 128, marks=slow),
-        ("tfc_w1a1", 784),
-        ("tfc_w1a1", 64),
-        pytest.param("tfc_w1a1", 1, marks=slow),
-        ("tfc_w2a2", 784),
-        ("tfc_w2a2", 64),
-        pytest.param("tfc_w2a2", 1, marks=slow),
+        ("tfc_w1a1_mnist", 784),
+        ("tfc_w1a1_mnist", 64),
+        pytest.param("tfc_w1a1_mnist", 1, marks=slow),
+        ("tfc_w2a2_mnist", 784),
+        ("tfc_w2a2_mnist", 64),
+        pytest.param("tfc_w2a2_mnist", 1, marks=slow),
     ],
 )
 def test_network(name: str, target: int) -> None:
