@@ -43,7 +43,7 @@ def test_arguments_are_checked_first(arguments: dict[str, Any], message: str) ->
 def test_missing_brevitas_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxoptimizer", None)
     with pytest.raises(ExportError, match=r"Remedy: pip install 'brevitas-export\[torch\]'$"):
-        export_qonnx(None, (1, 4))  # type: ignore[arg-type]
+        export_qonnx(None, input_shape=(1, 4))  # type: ignore[arg-type]
 
 
 def small_network() -> Any:
@@ -64,7 +64,7 @@ def small_network() -> Any:
 class TestWithBrevitas:
     def test_scores(self, tmp_path: Path) -> None:
         network = small_network().train()
-        model = export_qonnx(network, (1, 3, 4), tmp_path / "net.onnx", input_datatype="INT4")
+        model = export_qonnx(network, tmp_path / "net.onnx", input_shape=(1, 3, 4), input_datatype="INT4")
         assert network.training
         stored = onnx.load(tmp_path / "net.onnx")
         assert stored == model.model
@@ -75,7 +75,10 @@ class TestWithBrevitas:
 
     def test_top_k(self) -> None:
         network = small_network().eval()
-        scores, best = export_qonnx(network, (1, 3, 4)), export_qonnx(network, (1, 3, 4), top_k=3)
+        scores, best = (
+            export_qonnx(network, input_shape=(1, 3, 4)),
+            export_qonnx(network, input_shape=(1, 3, 4), top_k=3),
+        )
         assert best.get_tensor_shape("global_out") == [1, 3]
         for x in np.random.default_rng(1).standard_normal((20, 1, 3, 4)).astype(np.float32):
             order = np.argsort(-execute_onnx(scores, {"global_in": x})["global_out"], kind="stable")[:, :3]
@@ -84,7 +87,7 @@ class TestWithBrevitas:
     @pytest.mark.parametrize("top_k", [0, 6])
     def test_top_k_out_of_range(self, top_k: int) -> None:
         with pytest.raises(ExportError, match="the network has 5 scores"):
-            export_qonnx(small_network(), (1, 3, 4), top_k=top_k)
+            export_qonnx(small_network(), input_shape=(1, 3, 4), top_k=top_k)
 
     def test_a_difference_is_refused_and_nothing_written(self, tmp_path: Path) -> None:
         torch = pytest.importorskip("torch")
@@ -99,5 +102,5 @@ class TestWithBrevitas:
                 return x + self.calls
 
         with pytest.raises(ExportError, match=r"differs from PyTorch by .* on sample 0"):
-            export_qonnx(Counting(), (1, 4), tmp_path / "net.onnx")
+            export_qonnx(Counting(), tmp_path / "net.onnx", input_shape=(1, 4))
         assert list(tmp_path.iterdir()) == []

@@ -171,7 +171,7 @@ def write(name: str, net: nn.Module, task: Task, folder: Path, *, dynamo: bool) 
     if len(chosen) < SAMPLES:
         raise SystemExit(f"{name}: only {len(chosen)} of {4 * SAMPLES} pictures are clear of ties")
     samples, expected = x[chosen], answers(net, x[chosen])
-    model = export_qonnx(net, x[:1].shape, folder / f"{name}.onnx", samples=samples, tolerance=TOLERANCE)
+    model = export_qonnx(net, folder / f"{name}.onnx", input_shape=x[:1].shape, samples=samples, tolerance=TOLERANCE)
     if dynamo:
         newer = export_dynamo(net, (DYNAMO_BATCH, *x.shape[1:]))
         compare(newer, samples, expected)

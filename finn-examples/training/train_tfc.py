@@ -170,7 +170,13 @@ def write(net: Tfc, directory: Path, x: NDArray[np.uint8], y: NDArray[np.int64])
     directory.mkdir(parents=True, exist_ok=True)
     samples = x.astype(np.float32)
     model = export_qonnx(
-        net, x[:1].shape, directory / "model.onnx", input_datatype="UINT8", top_k=1, samples=samples, tolerance=0.0
+        net,
+        directory / "model.onnx",
+        input_shape=x[:1].shape,
+        input_datatype="UINT8",
+        top_k=1,
+        samples=samples,
+        tolerance=0.0,
     )
     with torch.no_grad():
         answers = net(torch.from_numpy(samples[:VERIFIED_DIGITS])).argmax(dim=1, keepdim=True)

@@ -41,9 +41,10 @@ class ExportError(FinnError):
 
 def export_qonnx(
     module: torch.nn.Module,
-    input_shape: Sequence[int],
     path: str | os.PathLike[str] | None = None,
     *,
+    input_shape: Sequence[int] | None = None,
+    args: torch.Tensor | None = None,
     input_datatype: str | None = None,
     top_k: int | None = None,
     samples: NDArray[np.float32] | None = None,
@@ -53,7 +54,7 @@ def export_qonnx(
 
     The graph input is called ``global_in``, the graph output ``global_out``.
 
-    - ``input_shape``: shape of one input, batch first, batch 1: ``(1, 1, 28, 28)``.
+    - ``input_shape``: shape of one input, batch first, batch 1: ``(1, 1, 28, 28)``; or ``args``: such an input.
     - ``input_datatype``: name of a finn integer type, such as ``"UINT8"``, written on the graph input. It promises
       that the network is fed with such integers (in a float32 tensor) and lets ``finn`` put the first quantizer into
       hardware. Scaling them, as in ``x / 255``, is then a part of ``module``.
@@ -65,7 +66,7 @@ def export_qonnx(
     Raises :class:`ExportError` if PyTorch or Brevitas is missing, an argument is out of range, or a sample differs;
     nothing is written then.
     """
-    shape = _checked_shape(input_shape)
+    shape = _checked_shape(input_shape, args)
     datatype = None if input_datatype is None else _integer_type(input_datatype)
     if samples is None:
         samples = _random_samples(shape, datatype)
@@ -86,7 +87,15 @@ def export_qonnx(
     return model
 
 
-def _checked_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
+def _checked_shape(input_shape: Sequence[int] | None, args: torch.Tensor | None) -> tuple[int, ...]:
+    if args is not None and input_shape is None:
+        input_shape = args.shape
+    elif input_shape is None or args is not None:
+        raise ExportError(
+            f"input_shape is {input_shape}, args is {'not ' * (args is not None)}None",
+            why="the exporter follows the network with one input, of which it needs exactly one of the two",
+            remedy="give the shape of one input, input_shape=(1, 1, 28, 28), or args=torch.zeros(1, 1, 28, 28)",
+        )
     shape = tuple(int(size) for size in input_shape)
     if len(shape) < 2 or shape[0] != 1 or min(shape) < 1:
         raise ExportError(
