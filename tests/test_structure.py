@@ -25,10 +25,11 @@ MAY_IMPORT = {
     "finn.hls": BASE | {"finn.dataflow", "finn_hlslib"},
     "finn.synth": BASE | {"finn.dataflow", "finn.rtl"},
     "finn.report": BASE | {"finn.dataflow", "finn.rtl", "finn.synth"},
-    "finn.builder": BASE | {"finn.dataflow", "finn.hls", "finn.rtl", "finn.synth", "finn.report"},
+    "finn.deploy": BASE | {"finn.dataflow", "finn.hls", "finn.rtl"},
+    "finn.builder": BASE | {"finn.dataflow", "finn.hls", "finn.rtl", "finn.synth", "finn.report", "finn.deploy"},
     "finn.rtllib": frozenset(),  # SystemVerilog; its __init__ makes it a package that can be found
     "finn_hlslib": frozenset(),
-    "finn_examples": frozenset(),
+    "finn_examples": BASE | {"finn.dataflow", "finn.deploy", "finn.builder"},
     "brevitas_export": BASE,
 }
 """Who may import whom, of ours. Nothing flows back; a package that is not a key here has no place yet."""
