@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "finn.hls": BASE | {"finn.dataflow", "finn_hlslib"},
     "finn.synth": BASE | {"finn.dataflow", "finn.rtl"},
     "finn.report": BASE | {"finn.dataflow", "finn.rtl", "finn.synth"},
-    "finn.deploy": BASE | {"finn.dataflow", "finn.hls", "finn.rtl"},
+    "finn.deploy": BASE | {"finn.dataflow", "finn.hls", "finn.rtl", "finn.synth"},
     "finn.builder": BASE | {"finn.dataflow", "finn.hls", "finn.rtl", "finn.synth", "finn.report", "finn.deploy"},
     "finn.rtllib": frozenset(),  # SystemVerilog; its __init__ makes it a package that can be found
     "finn_hlslib": frozenset(),

@@ -139,9 +139,10 @@ class Accelerator:
         DeviceBusy, and what the device raises.
         """
         given = [inputs] if isinstance(inputs, np.ndarray) else [np.asarray(x) for x in inputs]
-        frames = self._frames(given)
-        size = self._batch_size or min(len(frames[0]), MOST_FRAMES)
-        made = [self._batch([x[k : k + size] for x in frames], timeout) for k in range(0, len(frames[0]), size)]
+        folded = [p.fold(x) for p, x in zip(self.device.inputs, self._frames(given), strict=True)]
+        count = len(folded[0])
+        size = self._batch_size or min(count, MOST_FRAMES)
+        made = [self._batch([x[k : k + size] for x in folded], timeout) for k in range(0, count, size)]
         outputs = [np.concatenate(parts) for parts in zip(*made, strict=True)]
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -244,8 +245,8 @@ class Accelerator:
 
     # ----------------------------------------------------------------------------------------------------------- parts
 
-    def _batch(self, frames: Sequence[Array], timeout: float | None) -> list[IntArray]:
-        packed = [p.pack(p.fold(x)) for p, x in zip(self.device.inputs, frames, strict=True)]
+    def _batch(self, folded: Sequence[Array], timeout: float | None) -> list[IntArray]:
+        packed = [p.pack(x) for p, x in zip(self.device.inputs, folded, strict=True)]
         self.device.start(packed)
         outputs = self._wait(len(packed[0]), timeout)
         found = (p.unfold(p.unpack(y)) for p, y in zip(self.device.outputs, outputs, strict=True))

@@ -90,5 +90,5 @@ class Port:
                 f"an array of shape {x.shape}",
                 where=self.name,
                 why=f"one frame has the shape {frame[1:]}",
-                remedy=f"give an array (N, {str(frame[1:])[1:]}",
+                remedy=f"give an array ({', '.join(map(str, ('N', *frame[1:])))})",
             )

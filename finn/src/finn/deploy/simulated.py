@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,6 +23,7 @@ from finn.deploy.ports import Bytes, Port
 from finn.hls import CppSimulator
 from finn.rtl.sim import Simulator
 from finn.rtl.stitch import stitch
+from finn.synth.boards import board_names
 
 STARTING_S = 60.0
 """A simulation may wait so long for a processor."""
@@ -104,6 +106,7 @@ class RtlDevice(SimulatedDevice):
     def __init__(self, model: ModelWrapper, clk_ns: float) -> None:
         super().__init__(model, clk_ns)
         self._simulator = Simulator(stitch(model))
+        weakref.finalize(self, self._simulator.__exit__, None, None, None)  # its files go when the device does
         self._cycles: int | None = None
 
     def simulate(self, frames: Sequence[IntArray]) -> Sequence[IntArray]:
@@ -120,7 +123,12 @@ PLATFORMS: dict[str, type[SimulatedDevice]] = {kind.platform: kind for kind in (
 
 
 def platform(name: str) -> type[SimulatedDevice]:
-    """The kind of device of that name. Raises DeployError if there is none."""
+    """The kind of device of that name. Raises DeployError if there is none, as for boards until now."""
+    if name in board_names():
+        raise DeployError(
+            f"there is no driver for the board {name} yet",
+            remedy=f"use {' or '.join(PLATFORMS)}; `finn build` makes the bitstream where the board has open tools",
+        )
     if name not in PLATFORMS:
         raise DeployError(
             f"there is no device {name!r}",
