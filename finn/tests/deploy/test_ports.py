@@ -16,20 +16,6 @@ from finn.util.basic import gen_finn_dt_tensor
 from finn.util.errors import PackingError
 
 TYPES = ["BIPOLAR", "BINARY", "TERNARY", "INT2", "UINT3", "INT4", "UINT5", "INT7", "UINT8", "INT12", "UINT16", "INT24"]
-    "BIPOLAR",
-    "BINARY",
-    "TERNARY",
-    "INT2",
-    "UINT3",
-    "INT4",
-    "UINT5",
-    "INT7",
-    "UINT8",
-    "INT8",
-    "INT12",
-    "UINT16",
-    "INT24",
-]
 
 
 def bits_of(beat: np.ndarray, name: str) -> int:
