@@ -64,7 +64,7 @@ class Example:
 
 def examples() -> tuple[Example, ...]:
     """Return all examples, sorted by name."""
-    return tuple(Example(path.parent) for path in sorted(_build_directory().glob(f"*/{CONFIG}")))
+    return tuple(Example(path.parent) for path in sorted(shipped("build").glob(f"*/{CONFIG}")))
 
 
 def example(name: str) -> Example:
@@ -76,8 +76,8 @@ def example(name: str) -> Example:
     raise UnknownExampleError(f"there is no example {name!r}; there are: {known}")
 
 
-def _build_directory() -> Path:
-    """Return where the examples are: in the installed package, or beside ``src/`` in a source tree."""
+def shipped(name: str) -> Path:
+    """Return a directory that comes with the package: inside it once installed, or beside ``src/`` in a source tree."""
     package = Path(__file__).resolve().parent
-    installed = package / "build"
-    return installed if installed.is_dir() else package.parent.parent / "build"
+    installed = package / name
+    return installed if installed.is_dir() else package.parent.parent / name
