@@ -25,7 +25,7 @@ HLS_TOPS := finn-hlslib/examples/digits/digits.cpp finn-hlslib/tests/lint_kernel
 export PYTHONSAFEPATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test slow formal sweep differential bench bench-base lint format demo docs clean
+.PHONY: help setup test slow formal sweep differential bench bench-base lint format demo notebooks docs clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,7 +38,7 @@ $(READY): ci/setup.sh ci/packages.sh ci/constraints.txt $(DISTRIBUTIONS:%=%/pypr
 
 $(TOOLS): $(READY) ci/requirements-dev.txt ci/setup-tools.sh
 	ci/setup-tools.sh
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r ci/requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c ci/constraints.txt -r ci/requirements-dev.txt
 	@touch $@
 
 test: $(TOOLS)  ## run all tests except the slow ones
@@ -90,6 +90,9 @@ format: $(TOOLS)  ## rewrite Python and C++ files in the common format
 
 demo: $(READY)  ## build the MNIST example up to the bitstream and print the result table
 	$(BIN)/finn build $(EXAMPLE)
+
+notebooks: $(TOOLS)  ## run the notebooks and keep what they show
+	$(BIN)/python finn-examples/notebooks/run.py
 
 docs: $(READY)  ## write the HTML documentation to docs/_build
 	$(BIN)/pip install -q -r ci/requirements-docs.txt
