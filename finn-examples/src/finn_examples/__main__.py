@@ -1,31 +1,59 @@
 # Copyright (c) 2026, The FINN authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""``python -m finn_examples`` lists the examples; ``python -m finn_examples notebooks DIR`` copies the notebooks."""
+"""``python -m finn_examples`` lists the examples; its commands build and check them. What is heavy is imported late."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
-from finn_examples import examples
-from finn_examples.notebook_files import copy_notebooks
+import typer
+
+from finn_examples.catalogue import Example, UnknownExampleError, example, examples
+
+app = typer.Typer(help="Trained networks for finn.", add_completion=False, pretty_exceptions_enable=False)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Names of examples; all by default.", show_default=False)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m finn_examples", description="List the examples.")
-    commands = parser.add_subparsers(dest="command")
-    notebooks = commands.add_parser("notebooks", help="copy the notebooks to a new directory")
-    notebooks.add_argument("directory", type=Path)
-    arguments = parser.parse_args()
-    if arguments.command is None:
-        _print(f"{example.name}\t{example.title}\n\t{example.directory}" for example in examples())
-        return
+@app.callback(invoke_without_command=True)
+def _main(context: typer.Context) -> None:
+    """Trained networks for finn. Without a command, list them."""
+    if context.invoked_subcommand is None:
+        list_examples()
+
+
+@app.command("list")
+def list_examples() -> None:
+    """List the examples and where they are."""
+    _print(f"{example.name}\t{example.title}\n\t{example.directory}" for example in examples())
+
+
+@app.command()
+def notebooks(directory: Annotated[Path, typer.Argument(help="A new directory.")]) -> None:
+    """Copy the notebooks to DIRECTORY."""
+    from finn_examples.notebook_files import copy_notebooks
+
     try:
-        _print(str(path) for path in copy_notebooks(arguments.directory))
+        _print(str(path) for path in copy_notebooks(directory))
     except FileExistsError:
-        parser.error(f"{arguments.directory} exists already: choose a new directory")
+        raise _refused(f"{directory} exists already: choose a new directory") from None
+
+
+def _chosen(names: Iterable[str] | None) -> tuple[Example, ...]:
+    """The examples of these names, all if there are none. Ends the program for an unknown name."""
+    try:
+        return tuple(map(example, names or ())) or examples()
+    except UnknownExampleError as error:
+        raise _refused(str(error)) from None
+
+
+def _refused(why: str) -> typer.Exit:
+    """Tell what is wrong with the arguments; the end of the program."""
+    sys.stderr.write(f"error: {why}\n")
+    return typer.Exit(2)
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -33,4 +61,4 @@ def _print(lines: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    app(prog_name="python -m finn_examples")
