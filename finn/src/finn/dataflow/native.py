@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from finn.core.errors import FinnError
+from finn.util.cache import cache_root
 
 
 class ToolMissing(FinnError):
@@ -20,14 +21,6 @@ class ToolMissing(FinnError):
 
 class NativeError(FinnError):
     """Something cannot be compiled, or there is no place for it."""
-
-
-def cache_root() -> Path:
-    """$FINN_CACHE_DIR, else $XDG_CACHE_HOME/finn, else ~/.cache/finn."""
-    if own := os.environ.get("FINN_CACHE_DIR"):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "finn"
 
 
 def cache_entry(kind: str, key: str) -> Path:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from finn.dataflow.native import cache_root
+from finn.util.cache import cache_root
 
 
 def digest(files: Iterable[Path], texts: Iterable[str]) -> str:
