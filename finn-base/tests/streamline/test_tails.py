@@ -87,6 +87,13 @@ def test_where_chooses() -> None:
     check(net, X, rounded(np.where(X > 3, X * 0.5, [-1, 2]), 0.5, 8), ["MultiThreshold", "Gather", "Cast", "Sub"])
 
 
+@pytest.mark.parametrize("factor", [0.5, -0.5])
+@pytest.mark.parametrize("datatype", ["INT8", "FLOAT32"])
+def test_a_factor_per_channel_may_be_the_same_for_all(factor: float, datatype: str) -> None:
+    net = Net("n", 2, datatype=datatype).add("Mul", [factor, factor]).add("Relu").quant(0.75, 4)
+    check(net, X, rounded(np.maximum(X * factor, 0), 0.75, 4))
+
+
 def test_condition_on_floats_is_exact() -> None:
     """The comparison is in float32, as is the input."""
     net = Net("n", 1).add("Less", 0.1).add("Cast", to=1).quant(1.0, 2, signed=0)

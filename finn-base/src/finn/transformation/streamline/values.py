@@ -120,8 +120,9 @@ class Scaled:
         return self.tail.evaluate(x)
 
     def slopes(self) -> Array | None:
-        """The sign of dx/dq per channel; None if the tail may rise and fall."""
-        return self.tail.slopes(np.sign(self.scale))
+        """The sign of dx/dq per channel, or of all if it is the same; None if the tail may rise and fall."""
+        found = self.tail.slopes(np.sign(self.scale))
+        return None if found is None else compact(found)
 
     def collapsed(self) -> Scaled | None:
         """The same value without a tail; None if the tail is not affine."""
