@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,13 @@ def test_cycles_by_schedule_are_those_of_rtl(directory: Path) -> None:
         found.append(accel.cycles)
     assert found[0]
     assert found == [found[0]] * len(PLATFORMS)
+
+
+def test_the_first_call_builds_and_prints_nothing(tmp_path: Path) -> None:
+    command = f"from finn.builder.accelerator import load; load({str(RESNET)!r}, 'python')"
+    environment = {**os.environ, "FINN_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_what_stays_on_the_host_is_in_predict() -> None:

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from finn.builder import admission, products
@@ -12,6 +15,7 @@ from finn.builder import simulation as sim
 from finn.builder.build_dataflow import configuration
 from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
 from finn.builder.build_dataflow_steps import build_dataflow_step_lookup
+from finn.builder.console import LOGGER
 from finn.builder.errors import BuildError
 from finn.builder.steps import resolve_build_steps
 from finn.core.modelwrapper import ModelWrapper
@@ -32,7 +36,7 @@ def write_sized(directory: Path, place: Path) -> None:
         "start_step": None,
         "stop_step": None,
     }
-    with tempfile.TemporaryDirectory() as work, products.directory(place) as made:
+    with tempfile.TemporaryDirectory() as work, products.directory(place) as made, _unread():
         own = cfg.model_copy(update=changes | {"output_dir": work})
         model = _run(ModelWrapper(str(directory / "model.onnx")), own)
         products.write_model(made / "layers.onnx", model)
@@ -48,3 +52,14 @@ def _run(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
         if step.function is build_dataflow_step_lookup[LAST]:
             return model
     raise BuildError(f"the build has no {LAST}", where="steps", remedy="add it, or remove the key")
+
+
+@contextmanager
+def _unread() -> Iterator[None]:
+    """What steps tell on the screen of a build, for example by how much a target is met, is not printed."""
+    handler = logging.NullHandler()
+    LOGGER.addHandler(handler)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
