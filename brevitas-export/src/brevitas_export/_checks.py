@@ -7,7 +7,7 @@ Needs PyTorch and Brevitas: import it inside functions only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from brevitas.proxy.groupwise_int_parameter_quant import GroupwiseWeightQuantPro
 from brevitas.proxy.groupwise_int_runtime_quant import GroupwiseActQuantProxyFromInjector
 from brevitas.proxy.parameter_quant import BiasQuantProxyFromInjectorBase
 from brevitas.proxy.runtime_quant import DynamicActQuantProxyFromInjector
+from onnx import NodeProto
 from torch import nn
 
 from brevitas_export._observe import Observation, Quantized
 from brevitas_export.errors import Problem
-from finn.analysis.scaled_integers import scaled_integers
+from finn.analysis.scaled_integers import TensorRange, scaled_integers
 from finn.core.modelwrapper import ModelWrapper
 
 MAX_BITS = 24
@@ -106,15 +107,13 @@ def _of_result(seen: Observation) -> Iterator[Problem]:
 
 
 def _of_layer(name: str, module: nn.Module, allow_float: bool) -> Iterator[Problem]:
+    kind = type(module).__name__.lstrip("_")
     if isinstance(module, QuantRecurrentLayerMixin):
-        yield Problem(
-            f"{type(module).__name__} cannot be exported", name, "there is no recurrent layer in hardware", "unroll it"
-        )
+        yield Problem(f"{kind} cannot be exported", name, "there is no recurrent layer in hardware", "unroll it")
         return
     quantizer: Any = getattr(module, "weight_quant", None)
     if allow_float or not isinstance(module, FLOAT_LAYERS) or (quantizer is not None and quantizer.is_quant_enabled):
         return
-    kind = type(module).__name__
     if quantizer is None:
         yield Problem(
             f"{kind} has float weights",
@@ -173,24 +172,25 @@ def _some(scale: np.ndarray) -> str:
 
 
 def float_products(model: ModelWrapper) -> list[Problem]:
-    """Layers of the exported graph that multiply what is neither quantized nor an integer by annotation."""
-    tensors = scaled_integers(model).tensors
-    found = []
-    for node in model.graph.node:
-        if node.op_type not in PRODUCTS or node.domain:
-            continue
-        for name in node.input[:2]:
-            if not model.has_initializer(name) and (name not in tensors or tensors[name].scale is None):
-                found.append(
-                    Problem(
-                        f"its input '{name}' is not quantized",
-                        node.name,
-                        "it would be computed in floats, outside of the accelerator",
-                        "put a QuantIdentity in front of it; for the input of the network give input_datatype,"
-                        " if it is integers; or pass allow_float=True",
-                    )
-                )
-    return found
+    """Layers of the exported graph that do not compute on scaled integers."""
+    found = scaled_integers(model)
+    return [
+        Problem(
+            f"its input '{_float_input(model, node, found.tensors)}' is not quantized",
+            node.name,
+            "it would be computed in floats, outside of the accelerator",
+            "put a QuantIdentity in front of it; for the input of the network give input_datatype, if it is integers;"
+            " or pass allow_float=True",
+        )
+        for node in model.graph.node
+        if node.op_type in PRODUCTS and not node.domain and node.output[0] not in found.accumulators
+    ]
+
+
+def _float_input(model: ModelWrapper, node: NodeProto, tensors: Mapping[str, TensorRange]) -> str:
+    """The input that is to blame for a product of floats."""
+    computed = [name for name in node.input[:2] if not model.has_initializer(name)]
+    return next((name for name in computed if name not in tensors or tensors[name].scale is None), computed[0])
 
 
 def not_in_qcdq(seen: Observation) -> list[Problem]:

@@ -78,7 +78,8 @@ def pairs(
     scores = scores_of(model)
     for name, values in seen.outputs.items():
         tensors = [f"{name}_out", *(f"{name}_out_{i}" for i in range(1, len(values)))]
-        tensors[-1] = scores if name in seen.last else tensors[-1]
+        if name in seen.last and tensors[-1] not in context:
+            tensors[-1] = scores
         if all(tensor in context for tensor in tensors) and f"{name}_out_{len(values)}" not in context:
             for tensor, value in zip(tensors, values, strict=True):
                 yield name, np.asarray(context[tensor]), value

@@ -32,6 +32,12 @@ class Example:
     value: Array | None = None
     datatype: BaseDataType | None = None
 
+    def check(self, x: Array, what: str) -> None:
+        """ExportError if x has values that the datatype does not have."""
+        if self.datatype is not None and not np.vectorize(self.datatype.allowed)(x).all():
+            remedy = "give raw values, as the accelerator will get them"
+            raise ExportError(f"{what} has values that are not {self.datatype.name}", remedy=remedy)
+
     def drawn(self, rng: np.random.Generator, count: int) -> Array:
         """(count, ...) random samples, uniform over the datatype; a given integer example is repeated as it is."""
         size = (count, *self.shape[1:])
@@ -70,7 +76,11 @@ def checked_examples(
         what = f"input_datatype has {len(names)} types, the network {len(shapes)} inputs"
         raise ExportError(what, remedy='give one type per input, None where there is none: ("UINT8", None)')
     datatypes = [None if name is None else _integer_type(name) for name in names]
-    return [Example(*each) for each in zip(shapes, values, datatypes, strict=True)]
+    examples = [Example(*each) for each in zip(shapes, values, datatypes, strict=True)]
+    for i, example in enumerate(examples):
+        if example.value is not None:
+            example.check(example.value, f"args[{i}]")
+    return examples
 
 
 def _checked_shape(input_shape: Sequence[int], what: str) -> tuple[int, ...]:
@@ -123,6 +133,4 @@ def _check_samples(examples: Sequence[Example], arrays: Sequence[Array]) -> None
                 f"samples have shape {array.shape}, the network takes (N, {', '.join(map(str, example.shape[1:]))})",
                 remedy="stack the samples along the first axis",
             )
-        if example.datatype is not None and not np.vectorize(example.datatype.allowed)(array).all():
-            what = f"samples have values that are not {example.datatype.name}"
-            raise ExportError(what, remedy="give raw values, as the accelerator will get them")
+        example.check(array, "samples")

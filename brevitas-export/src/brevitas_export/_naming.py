@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnx import NodeProto, defs
 
@@ -61,21 +61,33 @@ class Scopes:
 
     def __init__(self, seen: Observation) -> None:
         self.seen, self.proxies = seen, seen.proxies
+        self.calls: dict[tuple[str, ...], list[tuple[Call, Scope]]] = {}
+        self._gather(seen.root, (), Scope())
+
+    def _gather(self, call: Call, path: tuple[str, ...], scope: Scope) -> None:
+        """List the calls by the path that the exporter for TorchScript gives them; several may have the same."""
+        self.calls.setdefault(path, []).append((call, scope))
+        for position, child in enumerate(call.children):
+            inner = Scope(child.name, call=f"{scope.call}/{position}")
+            if child.proxy:
+                inner = replace(scope, quantizer=child.name[len(scope.layer) :].lstrip("."))
+            self._gather(child, (*path, _unqualified(child.name)), inner)
 
     def of_path(self, node_name: str) -> Scope | None:
-        """Of "/features/features.0/weight_quant/export_handler/Quant", as the exporter for TorchScript has it."""
+        """Of "/features/features.0/weight_quant/export_handler/Quant", as the exporter for TorchScript has it.
+
+        Of calls with the same path, the last part of it tells which one is meant: "/fc_1/MatMul" is of the second.
+        """
         if not node_name.startswith("/"):
             return None
-        parts = node_name.split("/")[1:-1]
-        call, layer, depth = self.seen.root, self.seen.root, 0
-        for position, part in enumerate(parts):
-            child = _child(call, part)
-            if child is None:
-                break
-            call = child
-            if not call.proxy:
-                layer, depth = call, position + 1
-        return self._scope(call.name, layer.name, "".join(f"/{part}" for part in parts[:depth]))
+        path = tuple(node_name.split("/")[1:-1])
+        count = 0
+        if path not in self.calls and path and (numbered := re.fullmatch(r"(.+)_(\d+)", path[-1])):
+            path, count = (*path[:-1], numbered[1]), int(numbered[2])
+        while path not in self.calls:  # inside of a quantizer
+            path = path[:-1]
+        found = self.calls[path]
+        return found[min(count, len(found) - 1)][1]
 
     def of_names(self, names: Sequence[str]) -> Scope:
         """Of ["", "features", "features.0", "features.0.weight_quant", ...], as the newer exporter has it."""
@@ -83,22 +95,7 @@ class Scopes:
         name = next((name for name in known if name in self.proxies), known[-1] if known else "")
         layer = self.seen.layer_of(name)
         path = [name for name in known if layer == name or layer.startswith(f"{name}.")]
-        return self._scope(name, layer, "/".join(path))
-
-    def _scope(self, name: str, layer: str, call: str) -> Scope:
-        return Scope(layer, name[len(layer) :].lstrip(".") if name in self.proxies else "", call)
-
-
-def _child(call: Call, part: str) -> Call | None:
-    """The call that a part of a path names; "conv_1" is the second call of "conv", if no module is called so."""
-    same = [child for child in call.children if _unqualified(child.name) == part]
-    if same:
-        return same[0]
-    numbered = re.fullmatch(r"(.+)_(\d+)", part)
-    if numbered is None:
-        return None
-    same = [child for child in call.children if _unqualified(child.name) == numbered[1]]
-    return same[min(int(numbered[2]), len(same) - 1)] if same else None
+        return Scope(layer, name[len(layer) :].lstrip("."), "/".join(path))
 
 
 def _unqualified(name: str) -> str:
@@ -128,20 +125,23 @@ def name_tensors(model: ModelWrapper, scopes: dict[str, Scope], seen: Observatio
             taken.add(mapping[old])
 
     parameters = seen.parameters
+    dynamic = {value.name for value in model.graph.input}
     for node in model.graph.node:
         scope = scopes.get(node.name, Scope())
+        dynamic.update(node.output if dynamic.intersection(node.input) else ())
         for position, name in enumerate(node.input):
             if model.has_initializer(name):
                 claim(name, _parameter(model, node, position, scope, parameters))
         for name in node.output:
-            claim(name, _result(model, node, name, scopes))
+            claim(name, _result(model, node, name, scopes, name in dynamic))
     model.rename_tensors(mapping)
 
 
-def _result(model: ModelWrapper, node: NodeProto, name: str, scopes: dict[str, Scope]) -> str:
+def _result(model: ModelWrapper, node: NodeProto, name: str, scopes: dict[str, Scope], dynamic: bool) -> str:
+    """The name of a tensor; one that does not depend on an input of the network is no result of a layer."""
     scope = scopes.get(node.name, Scope())
     readers = [scopes.get(reader.name, Scope()) for reader in model.find_consumers(name)]
-    if scope.layer and not all(reader.within(scope) for reader in readers):
+    if dynamic and scope.layer and not all(reader.within(scope) for reader in readers):
         return f"{scope.layer}_out"
     if scope.quantizer and not all(reader.quantizer == scope.quantizer for reader in readers):
         return f"{scope.owner}_out"
@@ -173,7 +173,8 @@ def name_converted(model: ModelWrapper, before: Container[str], seen: Observatio
             node.name = fresh_name(".".join(filter(None, (layer, node.op_type))), taken)
             taken.add(node.name)
         for position, name in enumerate(node.input):
-            if model.has_initializer(name) and not (name in seen.parameters or name.startswith(f"{layer}.")):
+            computed = node.name not in before or name.endswith("_out")  # once, and a constant now
+            if model.has_initializer(name) and computed and name not in seen.parameters:
                 wish = _parameter(model, node, position, Scope(layer), seen.parameters)
                 parameters[name] = fresh_name(wish, used)
                 used.add(parameters[name])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import warnings
@@ -203,8 +204,8 @@ def require_brevitas() -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # at its import Brevitas tells what it will drop, and what it could use
-            import brevitas.export  # noqa: F401
-            import onnxoptimizer  # noqa: F401  (Brevitas needs it and does not say so)
+            for name in ("onnxoptimizer", "brevitas.export"):  # the second needs the first and does not say so
+                importlib.import_module(name)
     except ImportError as error:
         remedy = "pip install 'brevitas-export[torch]'"
         raise ExportError("Brevitas cannot be imported", why=str(error), remedy=remedy) from error
