@@ -319,7 +319,8 @@ def _ray() -> ModuleType:
 
 def table(reports: Iterable[StageReport], seconds: float) -> Table:
     """What each stage has done in so many seconds, to be printed by rich."""
-    shown = Table("stage")
+    shown = Table()
+    shown.add_column("stage", no_wrap=True)
     for heading in ("devices", "batches", "frames", "busy", "frames/s", "frames/s by clock"):
         shown.add_column(heading, justify="right")
     for stage in reports:

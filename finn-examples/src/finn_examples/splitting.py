@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -36,12 +37,24 @@ class Part:
     name: str
     model: ModelWrapper
     clk_ns: float
+    settings: Mapping[str, object]
+    """Configuration of a build that goes on with these layers, relative to the directory of that build."""
     input_shape: tuple[int, ...] | None = None
 
     def load(self, target_platform: str = "rtlsim") -> Accelerator:
         """Its accelerator on a device. Raises as `finn.builder.accelerator.load`."""
         host = None if self.input_shape is None else _Reshape(self.input_shape)
         return Accelerator(platform(target_platform)(self.model, self.clk_ns), host)
+
+    def save(self, directory: Path) -> None:
+        """Write a new directory for `finn build`, which makes SystemVerilog, reports and bitstream of this part.
+
+        Raises FileExistsError if it is there.
+        """
+        directory.mkdir(parents=True)
+        self.model.save(str(directory / "model.onnx"))
+        text = json.dumps(self.settings, indent=2)
+        (directory / "dataflow_build_config.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -71,12 +84,25 @@ def split(directory: str | Path, after: Sequence[str]) -> tuple[Part, ...]:
     where = Path(directory).name
     members = _members(device.model, after, where)
     streams = _streams(device.model, members, where)
+    settings = _settings(Path(directory))
     parts = []
     for k, (sources, sinks) in enumerate(pairwise(streams)):
         nodes = [node for node in device.model.graph.node if members[node.name] == k]
         shape = whole.host.input_shape if whole.host is not None and not k else None
-        parts.append(Part(f"{where}_{k}", subgraph(device.model, sources, sinks, nodes), 1e3 / whole.fclk_mhz, shape))
+        layers = subgraph(device.model, sources, sinks, nodes)
+        parts.append(Part(f"{where}_{k}", layers, 1e3 / whole.fclk_mhz, settings, shape))
     return tuple(parts)
+
+
+def _settings(directory: Path) -> dict[str, object]:
+    """What the configuration of the whole says that holds for a part; and the steps that come behind FIFOs."""
+    from finn.builder.build_dataflow import configuration
+    from finn.builder.build_dataflow_config import default_build_dataflow_steps as steps
+
+    kept = {"synth_clk_period_ns", "board", "fpga_part", "generate_outputs", "rtlsim_batch_size"}
+    given = configuration(directory).model_dump(mode="json", include=kept, exclude_none=True)
+    behind = steps[steps.index("step_create_stitched_ip") :]
+    return {"output_dir": "output", **given, "steps": ["step_generate_estimate_reports", *behind]}
 
 
 def _members(model: ModelWrapper, after: Sequence[str], where: str) -> dict[str, int]:
