@@ -65,7 +65,7 @@ FRACTION = (320, 441)  # RATE / SOURCE_RATE
 NOISE_DB = (0.0, 30.0)  # speech over noise
 LOUDNESS_DB = (-30.0, -6.0)  # of speech, below full scale
 SHIFT = 1600  # samples that a word is off the middle at most
-TAKES = 2  # of each utterance in training: with other noise and at another time
+TAKES = 6  # of each utterance in training: with other noise and at another time
 BANDS_DB = (0, 10, 20, 30)  # by which the test is told apart
 
 WINDOW, HOP, FRAMES, COEFFICIENTS = 640, 320, 49, 10
@@ -79,7 +79,7 @@ class SpeechError(FinnError):
     """The speech synthesizer is missing or failed."""
 
 
-def keywords(train: int = 3600, test: int = 480, seed: int = 2026) -> Split:
+def keywords(train: int = 4200, test: int = 480, seed: int = 2026) -> Split:
     """`train` utterances, of which TAKES are made of each, and `test` of other voices: (N, 490) INT8, C order of
     (frame, coefficient). As many of each class. Takes a minute or two, and is kept in finn's cache then.
 
