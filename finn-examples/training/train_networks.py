@@ -31,17 +31,17 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
-import tasks
 import torch
 from brevitas.core.quant import ClampedBinaryQuant, IntQuant
 from brevitas.export import export_qonnx as brevitas_export_qonnx
-from networks import Encoder, MobileNetV1, MobileNetV2, Quantization, ResNet, SpeechNet, UNet, Vgg, Yolo
-from networks.quantization import eltwise_add
 from numpy.typing import NDArray
-from tasks import Task
 from torch import Tensor, nn
 
 from brevitas_export import export_qonnx
+from brevitas_export.data import tasks
+from brevitas_export.data.tasks import Task
+from brevitas_export.models import Encoder, MobileNetV1, MobileNetV2, Quantization, ResNet, SpeechNet, UNet, Vgg, Yolo
+from brevitas_export.models.quantization import eltwise_add
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.onnx_exec import execute_onnx
 from finn.util.cleanup import cleanup_model

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from networks.quantization import Quantization, SharedQuantAdd
+from brevitas_export.models.quantization import Quantization, SharedQuantAdd
 
 INPUT_BITS = 8
 
@@ -44,7 +44,11 @@ class ChannelNorm(nn.Module):
         return self.norm(x.transpose(1, 2)).transpose(1, 2)
 
 
-NORMS = {"layer": nn.LayerNorm, "batch": ChannelNorm, "none": lambda width: nn.Identity()}
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "layer": nn.LayerNorm,
+    "batch": ChannelNorm,
+    "none": lambda width: nn.Identity(),
+}
 
 
 class Attention(nn.Module):

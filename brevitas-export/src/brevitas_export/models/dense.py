@@ -9,7 +9,7 @@ import torch
 from brevitas.quant import Int32Bias
 from torch import Tensor, nn
 
-from networks.quantization import Quantization, SharedQuantAdd
+from brevitas_export.models.quantization import Quantization, SharedQuantAdd
 
 INPUT_BITS = 8
 
@@ -79,15 +79,15 @@ class SplitBlock(nn.Module):
 
     def __init__(self, q: Quantization, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.half = outputs // 2
+        self.part = outputs // 2
         self.enter = q.convolution(inputs, outputs, 1)
-        self.detour = nn.Sequential(q.block(self.half, self.half), q.convolution(self.half, self.half))
+        self.detour = nn.Sequential(q.block(self.part, self.part), q.convolution(self.part, self.part))
         self.add = SharedQuantAdd(q)
         self.join = q.relu()
-        self.leave = q.block(3 * self.half, outputs, 1)
+        self.leave = q.block(3 * self.part, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b = torch.split(self.join(self.enter(x)), self.half, dim=1)
+        a, b = torch.split(self.join(self.enter(x)), self.part, dim=1)
         c = self.join(self.add(self.detour(b), b))
         return self.leave(torch.cat([a, b, c], dim=1))
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import brevitas.nn as qnn
 from torch import Tensor, nn
 
-from networks.quantization import Quantization, SharedQuantAdd
+from brevitas_export.models.quantization import Quantization, SharedQuantAdd
 
 INPUT_BITS = 8
 

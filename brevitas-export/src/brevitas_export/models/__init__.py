@@ -5,9 +5,9 @@
 Channels first, batch first. A network begins with an 8-bit quantizer of its input and ends with float scores.
 """
 
-from networks.dense import UNet, Yolo
-from networks.images import MobileNetV1, MobileNetV2, ResNet, Vgg
-from networks.quantization import Quantization
-from networks.sequences import Encoder, SpeechNet
+from brevitas_export.models.dense import UNet, Yolo
+from brevitas_export.models.images import MobileNetV1, MobileNetV2, ResNet, Vgg
+from brevitas_export.models.quantization import Quantization
+from brevitas_export.models.sequences import Encoder, SpeechNet
 
 __all__ = ["Encoder", "MobileNetV1", "MobileNetV2", "Quantization", "ResNet", "SpeechNet", "UNet", "Vgg", "Yolo"]
