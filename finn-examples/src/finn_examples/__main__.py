@@ -42,6 +42,33 @@ def notebooks(directory: Annotated[Path, typer.Argument(help="A new directory.")
         raise _refused(f"{directory} exists already: choose a new directory") from None
 
 
+@app.command()
+def accuracy(
+    names: Names = None,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Write accuracy.md and accuracy.json to DIR.")] = Path(),
+    rtl_samples: Annotated[int, typer.Option(min=1, help="How many held-out samples RTL simulates.")] = 100,
+) -> None:
+    """Tell whether all forms of networks give PyTorch's answers, and how often those are right.
+
+    What the files in DIR say of other examples stays. The exit status is 1 if any answer differs.
+    """
+    from finn.builder.console import Screen
+    from finn_examples.accuracy import Result, update
+
+    screen, wrong = Screen(), 0
+
+    def tell(name: str, found: Result) -> None:
+        nonlocal wrong
+        wrong += found.differ
+        text = f"{found.correct} of {found.samples} right ({found.accuracy:.1%}), {found.differ} not PyTorch's"
+        screen.out.print(f"{name}, {found.form}: {text}", markup=False)
+
+    errors = update(output, _chosen(names), examples(), rtl_samples, tell)
+    for name, error in errors.items():
+        screen.error(error, name)
+    raise typer.Exit(1 if wrong or errors else 0)
+
+
 def _chosen(names: Iterable[str] | None) -> tuple[Example, ...]:
     """The examples of these names, all if there are none. Ends the program for an unknown name."""
     try:
