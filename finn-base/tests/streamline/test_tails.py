@@ -94,6 +94,14 @@ def test_a_factor_per_channel_may_be_the_same_for_all(factor: float, datatype: s
     check(net, X, rounded(np.maximum(X * factor, 0), 0.75, 4))
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_quantizers_of_bipolar_numbers_change_nothing(scale: float) -> None:
+    x = np.array([[-1, 1], [1, 1], [-1, -1]])
+    net = Net(3, 2, datatype="BIPOLAR").add("BipolarQuant", scale)
+    check(net, x, x * scale, ["Identity"])
+    check(Net(3, 2, datatype="BIPOLAR").add("Neg").add("BipolarQuant", scale), x, -x * scale, ())
+
+
 def test_condition_on_floats_is_exact() -> None:
     """The comparison is in float32, as is the input."""
     net = Net("n", 1).add("Less", 0.1).add("Cast", to=1).quant(1.0, 2, signed=0)

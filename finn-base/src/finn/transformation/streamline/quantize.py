@@ -78,7 +78,7 @@ def quantized(graph: IntegerGraph, x: Scaled, q: Quantizer, name: str) -> Quanti
         x, low, high = negated(graph, x, falls), np.where(falls, -high, low), np.where(falls, -low, high)
     else:
         q = complemented(q, falls)
-    offset = _offset(x, q, low, high)
+    offset = _offset(x, q, low, high, graph.datatypes.get(x.source.name))
     if offset is not None:
         return Quantized(x.source, q.scale, q.bias + q.scale * offset, "")
     thresholds = search(lambda v: level(x, q, v), low, high, q.codes)
@@ -129,12 +129,13 @@ def _of_floats(graph: IntegerGraph, x: Scaled, q: Quantizer, channels: int, name
     return Quantized(y, q.scale, q.bias, "MultiThreshold")
 
 
-def _offset(x: Scaled, q: Quantizer, low: IntArray, high: IntArray) -> int | None:
-    """d, if the quantizer only adds d to integers that are quantized already; else None."""
+def _offset(x: Scaled, q: Quantizer, low: IntArray, high: IntArray, datatype: BaseDataType | None) -> int | None:
+    """d, if the quantizer only adds d to integers that are quantized already; else None. datatype : of the integers."""
     span = int(high.max() - low.min()) + 1
-    if x.source.rescaled is not None or span > 1024 or q.step != 1:
+    step = 2 if datatype == "BIPOLAR" else 1
+    if x.source.rescaled is not None or span > 1024 or q.step > step:
         return None
-    v = np.minimum(column(low) + np.arange(span), column(high))
+    v = np.minimum(column(low) + np.arange(0, span, step), column(high))
     added = np.unique(level(x, q, v) - v)
     return int(added[0]) if added.size == 1 else None
 
