@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from finn_examples.catalogue import Example, UnknownExampleError, example, examples
+from finn_examples.extent import Extent
 
 app = typer.Typer(help="Trained networks for finn.", add_completion=False, pretty_exceptions_enable=False)
 
@@ -40,6 +41,29 @@ def notebooks(directory: Annotated[Path, typer.Argument(help="A new directory.")
         _print(str(path) for path in copy_notebooks(directory))
     except FileExistsError:
         raise _refused(f"{directory} exists already: choose a new directory") from None
+
+
+@app.command()
+def build(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of examples.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Build all examples.")] = False,
+    to: Annotated[Extent | None, typer.Option(help="How far; as the configurations say by default.")] = None,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Write to DIR/NAME, and summaries to DIR.")] = Path(
+        "output"
+    ),
+    rtl_samples: Annotated[int, typer.Option(min=1, help="How many held-out samples RTL simulates.")] = 100,
+) -> None:
+    """Build examples one after the other, and check each on its held-out data.
+
+    The exit status is 1 if a build fails or an accelerator gives other answers than PyTorch.
+    """
+    from finn_examples.rebuild import rebuild, write
+
+    if everything == bool(names):
+        raise _refused("give names of examples, or --all")
+    found = rebuild(_chosen(names), lambda example: output / example.name, to, rtl_samples)
+    write(found, output)
+    raise typer.Exit(0 if all(each.good for each in found) else 1)
 
 
 @app.command()

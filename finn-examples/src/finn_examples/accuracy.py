@@ -133,12 +133,18 @@ def results(example: Example, rtl_samples: int = RTL_SAMPLES) -> Iterator[Result
     Raises AccuracyError; as `finn.builder.accelerator.load`, and as the steps of builds.
     """
     data = HeldOut(example)
-    count = len(data.labels)
-    everything, some = np.arange(count), np.unique(np.linspace(0, count - 1, min(rtl_samples, count)).astype(np.intp))
     yield data.result(PYTORCH, data.expected)
     yield data.result("exported ONNX", data.of_graph(data.network))
     yield data.result("integer graph", data.of_graph(data.integers))
-    for platform, chosen in (("python", everything), ("cppsim", everything), ("rtlsim", some)):
+    yield from on_platforms(data, ("python", "cppsim", "rtlsim"), rtl_samples)
+
+
+def on_platforms(data: HeldOut, platforms: Iterable[str], rtl_samples: int = RTL_SAMPLES) -> Iterator[Result]:
+    """What the accelerator makes of the data on each platform, as `results` has it."""
+    count = len(data.labels)
+    everything, some = np.arange(count), np.unique(np.linspace(0, count - 1, min(rtl_samples, count)).astype(np.intp))
+    for platform in platforms:
+        chosen = some if platform == "rtlsim" else everything
         yield data.result(f"accelerator, {platform}", data.of_accelerator(platform, chosen), chosen)
 
 
