@@ -12,8 +12,10 @@ sys.path.append(str(HERE))
 import api_pages  # noqa: E402  # beside this file
 import api_text  # noqa: E402
 import hlslib_pages  # noqa: E402
+import notebook_pages  # noqa: E402
 import order_pictures  # noqa: E402
 
+from finn_examples.notebook_files import notebooks  # noqa: E402
 from finn_hlslib import include_dir  # noqa: E402
 
 project = "FINN"
@@ -50,5 +52,6 @@ def setup(app: Any) -> None:
     xml = hlslib_pages.run_doxygen(HERE / "_build" / "doxygen", HEADERS)
     hlslib_pages.write_page(HERE / "api" / "hlslib.rst", HEADERS, xml)
     order_pictures.write_pictures(HERE / "api")
+    notebook_pages.write_pages(HERE / "api" / "notebooks", notebooks())
     app.connect("autodoc-process-docstring", api_text.process_docstring)
     app.connect("autodoc-process-signature", api_text.process_signature)
