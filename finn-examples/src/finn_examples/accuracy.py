@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 
 PYTORCH = "PyTorch"
 RTL_SAMPLES = 100
-ROUNDING = 1e-4
+ROUNDING = 1e-5
 """Of float outputs, relative to the largest: float32 sums of different order stay below, steps of integers above."""
 NORMAL_95 = 1.959964
 """The 97.5 % quantile of the normal distribution."""
