@@ -20,7 +20,7 @@ def test_a_tone_fills_the_mel_band_that_it_is_in() -> None:
     hz = 1000
     tone = np.sin(2 * np.pi * hz * np.arange(module.RATE) / module.RATE)
     power = np.abs(np.fft.rfft(tone[: module.WINDOW] * np.hanning(module.WINDOW), module.TRANSFORM)) ** 2
-    band = int((module._mel_filters() @ power).argmax())
+    band = int((module._mel_filters() @ power[: module.BINS]).argmax())
     mel = 2595 * np.log10(1 + hz / 700)
     low, high = (2595 * np.log10(1 + edge / 700) for edge in module.MEL_HZ)
     assert abs(band + 1 - (mel - low) / (high - low) * (module.MELS + 1)) < 1
