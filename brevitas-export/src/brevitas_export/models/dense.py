@@ -9,7 +9,7 @@ import torch
 from brevitas.quant import Int32Bias
 from torch import Tensor, nn
 
-from brevitas_export.models.quantization import Quantization, SharedQuantAdd
+from brevitas_export.models.quantization import Quantization, SharedQuantAdd, exact, integers
 
 INPUT_BITS = 8
 
@@ -36,6 +36,7 @@ class UNet(nn.Module):
 
     depth : how often the image is halved; H and W are multiples of 2**depth.
     transposed : the way up is a transposed convolution of 2x2, stride 2; else nearest neighbours and a convolution.
+    first : the quantizer of the input; one of 8 bits, of both signs, by default.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class UNet(nn.Module):
         classes: int = 2,
         *,
         transposed: bool = False,
+        first: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.quantizer = q.identity(INPUT_BITS)
+        self.quantizer = first or q.identity(INPUT_BITS)
         widths = [width << level for level in range(depth + 1)]
         self.down = nn.ModuleList(
             nn.Sequential(q.block(inputs, outputs), q.convolution(outputs, outputs))
@@ -59,7 +61,7 @@ class UNet(nn.Module):
         self.pool = nn.MaxPool2d(2)
         self.bottom = nn.Sequential(q.block(widths[-2], widths[-1]), q.block(widths[-1], widths[-1]))
         self.up = nn.ModuleList(Up(q, 2 * outputs, outputs, transposed=transposed) for outputs in reversed(widths[:-1]))
-        self.classify = qnn.QuantConv2d(width, classes, 1, bias=True, **q.weight())
+        self.classify = qnn.QuantConv2d(width, classes, 1, bias=q.bias, **q.weight())
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.quantizer(x)
@@ -72,6 +74,11 @@ class UNet(nn.Module):
         for up, skip in zip(self.up, reversed(skips), strict=True):
             x = up(x, skip)
         return self.classify(x)
+
+
+def unet_small(weight_bits: int, act_bits: int, channels: int = 1, classes: int = 2) -> UNet:
+    """U-Net with two halvings, on pixels divided by 256."""
+    return UNet(exact(weight_bits, act_bits), 6, 2, channels, classes, first=integers())
 
 
 class SplitBlock(nn.Module):

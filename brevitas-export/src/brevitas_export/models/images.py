@@ -1,6 +1,9 @@
 # Copyright (c) 2026, The FINN authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""Classifiers of images: ResNet, MobileNet, VGG. Images (N, C, H, W) in, scores (N, classes) out."""
+"""Classifiers of images: ResNet, MobileNet, VGG, CNV. Images (N, C, H, W) in, scores (N, classes) out.
+
+first : the quantizer of the input; one of 8 bits, of both signs, by default.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from itertools import pairwise
 import brevitas.nn as qnn
 from torch import Tensor, nn
 
-from brevitas_export.models.quantization import Quantization, SharedQuantAdd
+from brevitas_export.models.quantization import Quantization, SharedQuantAdd, exact, integers
 
 INPUT_BITS = 8
 
@@ -47,8 +50,9 @@ class ResNet(nn.Sequential):
         add: Callable[[Quantization], nn.Module] = SharedQuantAdd,
         channels: int = 1,
         classes: int = 10,
+        first: nn.Module | None = None,
     ) -> None:
-        layers: list[nn.Module] = [q.identity(INPUT_BITS), q.block(channels, width)]
+        layers: list[nn.Module] = [first or q.identity(INPUT_BITS), q.block(channels, width)]
         inputs = width
         for stage, count in enumerate(blocks):
             outputs = width << stage
@@ -68,8 +72,16 @@ class MobileNetV1(nn.Sequential):
     Each channel has its own scale where a depthwise convolution reads it.
     """
 
-    def __init__(self, q: Quantization, widths: Sequence[int], size: int, channels: int = 1, classes: int = 10) -> None:
-        layers = [q.identity(INPUT_BITS), q.convolution(channels, widths[0], stride=2), q.relu(widths[0])]
+    def __init__(
+        self,
+        q: Quantization,
+        widths: Sequence[int],
+        size: int,
+        channels: int = 1,
+        classes: int = 10,
+        first: nn.Module | None = None,
+    ) -> None:
+        layers = [first or q.identity(INPUT_BITS), q.convolution(channels, widths[0], stride=2), q.relu(widths[0])]
         size = (size + 1) // 2
         pairs = list(pairwise(widths))
         for index, (inputs, outputs) in enumerate(pairs):
@@ -144,3 +156,62 @@ class Vgg(nn.Sequential):
         features = widths[-1] * size * size
         head = [q.linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), q.relu(), q.linear(hidden, classes)]
         super().__init__(*layers, nn.Flatten(), *head)
+
+
+class Cnv(nn.Sequential):
+    """Pairs of convolutions without padding, MaxPool between the pairs, then dense layers
+    (Umuroglu et al., "FINN", 2017). (64, 128, 256) and (512, 512) on 32 pixels is the network of that paper.
+
+    widths : of each pair. hidden : of the dense layers. size : pixels of the square image in each direction.
+    """
+
+    def __init__(
+        self,
+        q: Quantization,
+        widths: Sequence[int],
+        hidden: Sequence[int],
+        size: int,
+        channels: int = 1,
+        classes: int = 10,
+        first: nn.Module | None = None,
+    ) -> None:
+        layers: list[nn.Module] = [first or q.identity(INPUT_BITS)]
+        for stage, (inputs, outputs) in enumerate(pairwise((channels, *widths))):
+            layers += [q.block(inputs, outputs, padding=0), q.block(outputs, outputs, padding=0)]
+            size -= 4
+            if stage < len(widths) - 1:
+                layers.append(nn.MaxPool2d(2))
+                size //= 2
+        if size < 1:
+            raise ValueError(f"the image is too small for {len(widths)} pairs of convolutions without padding")
+        layers.append(nn.Flatten())
+        dense = (widths[-1] * size * size, *hidden)
+        layers += [q.dense_block(inputs, outputs) for inputs, outputs in pairwise(dense)]
+        super().__init__(*layers, q.linear(dense[-1], classes))
+
+
+def cnv(weight_bits: int, act_bits: int, channels: int = 3, classes: int = 10) -> Cnv:
+    """CNV on (N, 3, 32, 32) pixels divided by 256."""
+    q = exact(weight_bits, act_bits)
+    return Cnv(q, (64, 128, 256), (512, 512), 32, channels, classes, first=integers())
+
+
+def cnv_small(weight_bits: int, act_bits: int, channels: int = 1, classes: int = 10) -> Cnv:
+    """An eighth of its width, on (N, 1, 28, 28) pixels divided by 256."""
+    q = exact(weight_bits, act_bits)
+    return Cnv(q, (16, 32), (64,), 28, channels, classes, first=integers())
+
+
+def resnet8(weight_bits: int, act_bits: int, channels: int = 1, classes: int = 10, width: int = 6) -> ResNet:
+    """ResNet-8 on images of few pixels, divided by 256."""
+    q = exact(weight_bits, act_bits)
+    return ResNet(q, (1, 1, 1), width, channels=channels, classes=classes, first=integers())
+
+
+def mobilenet_v1_small(weight_bits: int, act_bits: int, channels: int = 1, classes: int = 10) -> MobileNetV1:
+    """MobileNet-v1 with four pairs of convolutions, on (N, 1, 28, 28) pixels divided by 256.
+
+    The average at the end is one of 4x4 values, so that it is exact.
+    """
+    q = exact(weight_bits, act_bits, per_channel=True)
+    return MobileNetV1(q, (8, 12, 16, 24, 32), 28, channels, classes, first=integers())

@@ -27,18 +27,34 @@ CONVOLUTIONS = {1: qnn.QuantConv1d, 2: qnn.QuantConv2d}
 NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}
 
 
+class PlusMinusOne(SignedBinaryWeightPerTensorConst):
+    """Weights -1 and 1, not times 0.1 as Brevitas has them."""
+
+    scaling_const = 1.0
+
+
+def integers(bits: int = 8, *, signed: bool = False) -> qnn.QuantIdentity:
+    """A quantizer that leaves integers as they are that were divided by 2**bits, or by 2**(bits - 1) if signed."""
+    quantizer = Int8ActPerTensorFixedPoint if signed else Uint8ActPerTensorFixedPoint
+    return qnn.QuantIdentity(act_quant=quantizer, bit_width=bits, scaling_impl_type="const", scaling_init=1.0)
+
+
 @dataclass(frozen=True)
 class Quantization:
     """Bits of weights and activations, 1 to 8; one bit means -1 and +1, also behind what is a ReLU otherwise.
 
-    power_of_two : all scales are powers of two; else they are any numbers, chosen by training.
+    power_of_two : all scales are powers of two; else they are any numbers, chosen by training. Then everybody computes
+    the same sums to the last bit, in whatever order they are added.
     per_channel : each output channel of the weights has a scale.
+    bias : layers without a normalisation behind them add a float to each score. The scores are no integers then, times
+    one scale, so that hardware cannot compare them.
     """
 
     weight_bits: int
     act_bits: int
     power_of_two: bool = False
     per_channel: bool = False
+    bias: bool = True
 
     def __post_init__(self) -> None:
         if not (1 <= self.weight_bits <= 8 and 1 <= self.act_bits <= 8):
@@ -47,7 +63,7 @@ class Quantization:
     def weight(self) -> dict[str, object]:
         """Arguments of a Brevitas layer with weights."""
         if self.weight_bits == 1:
-            return {"weight_quant": SignedBinaryWeightPerTensorConst}
+            return {"weight_quant": PlusMinusOne if self.power_of_two else SignedBinaryWeightPerTensorConst}
         if self.per_channel:
             quantizer = Int8WeightPerChannelFixedPoint if self.power_of_two else Int8WeightPerChannelFloat
         else:
@@ -95,8 +111,13 @@ class Quantization:
         quantizer = Int8ActPerTensorFixedPointMinMaxInit if self.power_of_two else Int8ActPerTensorFloatMinMaxInit
         return qnn.QuantHardTanh(act_quant=quantizer, bit_width=self.act_bits, min_val=-1.0, max_val=1.0)
 
-    def linear(self, inputs: int, outputs: int, *, bias: bool = True) -> qnn.QuantLinear:
-        return qnn.QuantLinear(inputs, outputs, bias=bias, **self.weight())
+    def linear(self, inputs: int, outputs: int, *, bias: bool | None = None) -> qnn.QuantLinear:
+        """bias : that of this Quantization by default."""
+        return qnn.QuantLinear(inputs, outputs, bias=self.bias if bias is None else bias, **self.weight())
+
+    def dense_block(self, inputs: int, outputs: int) -> nn.Sequential:
+        """Linear layer, normalisation, ReLU and quantizer."""
+        return nn.Sequential(self.linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), self.relu())
 
     def convolution(
         self,
@@ -107,12 +128,13 @@ class Quantization:
         stride: int = 1,
         dilation: int = 1,
         groups: int = 1,
+        padding: int | None = None,
         dims: int = 2,
     ) -> nn.Sequential:
-        """A convolution and its normalisation; with stride 1 and an odd `size`, the spatial shape stays."""
+        """A convolution and its normalisation; with stride 1 and an odd `size`, the spatial shape stays by default."""
         options: dict[str, object] = {"stride": stride, "dilation": dilation, "groups": groups, "bias": False}
-        padding = dilation * (size // 2)
-        conv = CONVOLUTIONS[dims](inputs, outputs, size, padding=padding, **options, **self.weight())
+        around = dilation * (size // 2) if padding is None else padding
+        conv = CONVOLUTIONS[dims](inputs, outputs, size, padding=around, **options, **self.weight())
         return nn.Sequential(conv, NORMS[dims](outputs))
 
     def block(self, inputs: int, outputs: int, size: int = 3, **options: int) -> nn.Sequential:
@@ -137,3 +159,8 @@ def eltwise_add(q: Quantization) -> nn.Module:
     quantizer = options.pop("act_quant")
     inputs = {f"input_{key}": value for key, value in options.items()}
     return qnn.QuantEltwiseAdd(input_quant=quantizer, output_quant=None, **inputs)
+
+
+def exact(weight_bits: int, act_bits: int, *, per_channel: bool = False) -> Quantization:
+    """For networks whose answers are the same everywhere, and that hardware computes alone."""
+    return Quantization(weight_bits, act_bits, power_of_two=True, per_channel=per_channel, bias=False)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, The FINN authors
 # SPDX-License-Identifier: BSD-3-Clause
-"""Classifiers of sequences: a 1-D convolutional network and a transformer encoder."""
+"""Classifiers of sequences: 1-D convolutional networks and a transformer encoder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from brevitas_export.models.quantization import Quantization, SharedQuantAdd
+from brevitas_export.models.quantization import Quantization, SharedQuantAdd, exact, integers
 
 INPUT_BITS = 8
+CONVOLUTIONS = 7  # of VGG-10
 
 
 class SpeechNet(nn.Sequential):
@@ -31,6 +32,30 @@ class SpeechNet(nn.Sequential):
                 nn.MaxPool1d(2),
             ]
         super().__init__(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), q.linear(widths[-1], classes))
+
+
+class Vgg10(nn.Sequential):
+    """Seven 1-D convolutions, each with a MaxPool behind it, and three dense layers, as for radio signals
+    (O'Shea, Roy & Clancy, "Over-the-Air Deep Learning Based Radio Signal Classification", 2018).
+
+    Samples (N, channels, T) in, scores (N, classes) out; T is a multiple of 128.
+    """
+
+    def __init__(
+        self, q: Quantization, width: int, hidden: int, samples: int, channels: int, classes: int, first: nn.Module
+    ) -> None:
+        widths = (channels, *[width] * CONVOLUTIONS)
+        layers: list[nn.Module] = [first]
+        for inputs, outputs in pairwise(widths):
+            layers += [q.block(inputs, outputs, dims=1), nn.MaxPool1d(2)]
+        features = width * (samples >> CONVOLUTIONS)
+        head = [q.dense_block(features, hidden), q.dense_block(hidden, hidden), q.linear(hidden, classes)]
+        super().__init__(*layers, nn.Flatten(), *head)
+
+
+def vgg10(weight_bits: int, act_bits: int, samples: int = 256, channels: int = 2, classes: int = 11) -> Vgg10:
+    """VGG-10 of few channels, on INT8 samples (N, 2, 256) divided by 128."""
+    return Vgg10(exact(weight_bits, act_bits), 32, 64, samples, channels, classes, integers(signed=True))
 
 
 class ChannelNorm(nn.Module):
