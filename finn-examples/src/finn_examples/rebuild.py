@@ -127,7 +127,7 @@ def _figures(cfg: DataflowBuildConfig) -> dict[str, Any]:
     if kinds.ESTIMATE_REPORTS in reports:
         whole = reports[kinds.ESTIMATE_REPORTS]
         figures = {"cycles": whole["max_cycles"], "fps": whole["estimated_throughput_fps"]}
-        figures |= _resources(_report(cfg, "estimate_layer_resources")["total"], "estimated")
+        figures |= _resources(_report(cfg, "estimate_layer_resources")["total"], "estimated, no FIFOs")
     if kinds.RTLSIM_PERFORMANCE in reports:
         whole = reports[kinds.RTLSIM_PERFORMANCE]
         figures |= {"cycles": whole["interval_cycles"], "fps": whole["stable_throughput[images/s]"]}
