@@ -92,6 +92,9 @@ def test_runs(path: Path) -> None:
     done = runner().execute(path, SLOW_SECONDS if is_slow(path) else SECONDS)
     messages = [output for cell in done.cells for output in cell.get("outputs", ()) if output.get("name") == "stderr"]
     assert messages == []
+    kinds = [[output["output_type"] for output in cell.get("outputs", ())] for cell in done.cells]
+    stored = [[output["output_type"] for output in cell.get("outputs", ())] for cell in read(path)["cells"]]
+    assert kinds == stored, "the stored outputs are not of this code: python finn-examples/notebooks/run.py"
 
 
 @ALL
