@@ -11,11 +11,12 @@ Needs PyTorch and Brevitas: import it inside functions only.
 from __future__ import annotations
 
 import ast
+import io
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from onnx import ModelProto
 from brevitas_export._naming import Scope, Scopes, name_nodes, name_tensors
 from brevitas_export._observe import Observation
 from finn.core.modelwrapper import ModelWrapper
+from finn.core.onnx_exec import execute_node
 from finn.custom_op.general import QDQ, QONNX_QUANTIZERS
 from finn.transformation.base import Transformation
 from finn.transformation.fold_constants import FoldConstants
@@ -62,7 +64,7 @@ def exported(
         options["keep_initializers_as_inputs"] = False
     else:
         options |= {"dynamo": True, "optimize": True, "verbose": False}
-    with warnings.catch_warnings(), _quiet():
+    with warnings.catch_warnings(), _quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         args = tuple(torch.from_numpy(np.array(x)) for x in inputs)
         with TemporaryDirectory() as folder:  # that for QCDQ returns nothing and only writes
@@ -106,7 +108,26 @@ def _cleaned(proto: ModelProto, seen: Observation) -> ModelWrapper:
         model = model.transform(step, make_deepcopy=False, cleanup=False)
     model.cleanup()
     name_tensors(model, named, seen)
+    _apply_rounding(model, named, seen)
     return model
+
+
+def _apply_rounding(model: ModelWrapper, scopes: dict[str, Scope], seen: Observation) -> None:
+    """Store weights as they are after quantization, where Brevitas exports a quantizer that would round them otherwise.
+
+    It exports every quantizer of weights as if it rounded to the nearest integer, also those that round down or as they
+    have learned to, or normalise the weights first.
+    """
+    for node in model.graph.node:
+        quantized = seen.quantized.get(scopes[node.name].owner)
+        if node.op_type not in QONNX_QUANTIZERS or quantized is None or quantized.values is None:
+            continue
+        known = {name: model.get_initializer(name) for name in node.input}
+        context = {name: value for name, value in known.items() if value is not None}
+        if len(context) == len(known):
+            execute_node(node, context, model.graph)
+            if not np.array_equal(context[node.output[0]], quantized.values):
+                model.set_initializer(node.input[0], quantized.values)
 
 
 def _scopes_of_dynamo(node: Any) -> list[str]:
@@ -117,6 +138,7 @@ def _scopes_of_dynamo(node: Any) -> list[str]:
 def _strip(proto: ModelProto) -> None:
     """Remove stack traces and other remarks."""
     graph = proto.graph
+    del graph.output[1:]  # what Brevitas knows of the quantization of the result
     infos = (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer)
     for item in (proto, graph, *proto.functions, *infos):
         item.ClearField("metadata_props")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from onnx import NodeProto, defs
 
-from brevitas_export._observe import Call, Observation
+from brevitas_export._observe import Call, Observation, quantizer_name
 from finn.core.modelwrapper import ModelWrapper
 from finn.core.tidy import fresh_name
 
@@ -70,7 +70,8 @@ class Scopes:
         for position, child in enumerate(call.children):
             inner = Scope(child.name, call=f"{scope.call}/{position}")
             if child.proxy:
-                inner = replace(scope, quantizer=child.name[len(scope.layer) :].lstrip("."))
+                name = quantizer_name(scope.layer, child.name)
+                inner = replace(scope, quantizer=name[len(scope.layer) :].lstrip("."))
             self._gather(child, (*path, _unqualified(child.name)), inner)
 
     def of_path(self, node_name: str) -> Scope | None:
@@ -114,7 +115,7 @@ def name_nodes(model: ModelWrapper, scopes: Sequence[Scope]) -> dict[str, Scope]
 
 
 def name_tensors(model: ModelWrapper, scopes: dict[str, Scope], seen: Observation) -> None:
-    """Name everything but the inputs and outputs of the graph."""
+    """Name everything but the inputs and outputs of the graph; `scopes` are in the order of execution in PyTorch."""
     ports = {value.name for value in (*model.graph.input, *model.graph.output)}
     mapping: dict[str, str] = {}
     taken = set(ports)
@@ -126,8 +127,9 @@ def name_tensors(model: ModelWrapper, scopes: dict[str, Scope], seen: Observatio
 
     parameters = seen.parameters
     dynamic = {value.name for value in model.graph.input}
-    for node in model.graph.node:
-        scope = scopes.get(node.name, Scope())
+    executed = {name: position for position, name in enumerate(scopes)}
+    for node in sorted(model.graph.node, key=lambda node: executed[node.name]):
+        scope = scopes[node.name]
         dynamic.update(node.output if dynamic.intersection(node.input) else ())
         for position, name in enumerate(node.input):
             if model.has_initializer(name):
@@ -139,8 +141,8 @@ def name_tensors(model: ModelWrapper, scopes: dict[str, Scope], seen: Observatio
 
 def _result(model: ModelWrapper, node: NodeProto, name: str, scopes: dict[str, Scope], dynamic: bool) -> str:
     """The name of a tensor; one that does not depend on an input of the network is no result of a layer."""
-    scope = scopes.get(node.name, Scope())
-    readers = [scopes.get(reader.name, Scope()) for reader in model.find_consumers(name)]
+    scope = scopes[node.name]
+    readers = [scopes[reader.name] for reader in model.find_consumers(name)]
     if dynamic and scope.layer and not all(reader.within(scope) for reader in readers):
         return f"{scope.layer}_out"
     if scope.quantizer and not all(reader.quantizer == scope.quantizer for reader in readers):

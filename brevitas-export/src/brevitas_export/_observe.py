@@ -27,6 +27,7 @@ from brevitas_export.errors import ExportError
 TORCH, *OTHERS = (
     os.path.dirname(str(library.__file__)) + os.sep for library in (torch, brevitas, sys.modules["brevitas_export"])
 )
+OF_PARAMETERS = ("weight_quant", "bias_quant")
 READ_OUT = frozenset({"__bool__", "__int__", "__float__", "__index__", "item", "tolist", "numpy"})
 """Methods of Tensor whose result is a Python value, which the exporter takes for a constant."""
 
@@ -48,6 +49,7 @@ class Quantized:
     zero_point: NDArray[np.float64] | None = None
     bits: float | None = None
     signed: bool | None = None
+    values: NDArray[Any] | None = None
 
     @classmethod
     def of(cls, result: Any) -> Quantized:
@@ -55,14 +57,16 @@ class Quantized:
         if scale is None or bits is None:
             return cls()
         zero, signed = getattr(result, "zero_point", None), getattr(result, "signed", None)
-        return cls(_number(scale), None if zero is None else _number(zero), float(bits), bool(signed))
+        values = _array(plain_tensors(result)[0])
+        return cls(_number(scale), None if zero is None else _number(zero), float(bits), bool(signed), values)
 
 
 @dataclass
 class Observation:
-    """modules, quantizers : of the network, by qualified name. outputs : of each call of a module, in order.
+    """modules : of the network, by qualified name. outputs : of each call of a module or quantizer, in order.
 
-    quantized : by name of the quantizer. read_out : "file:line" where a value that depends on the input was read.
+    quantized : by name of the quantizer. last : modules that return what the network returns.
+    read_out : "file:line" where a value that depends on the input was read.
     """
 
     modules: dict[str, nn.Module]
@@ -145,6 +149,11 @@ def _run(module: nn.Module, tensors: Sequence[torch.Tensor]) -> list[torch.Tenso
         raise ExportError(what, why=f"{type(error).__name__}: {error}", remedy=remedy) from error
 
 
+def quantizer_name(layer: str, proxy: str) -> str:
+    """What the quantizer `proxy` is called in a layer that calls it and may share it with another one."""
+    return proxy if proxy.startswith(f"{layer}.") else f"{layer}.{proxy.rpartition('.')[2]}"
+
+
 def _hook_all(seen: Observation, stack: ExitStack) -> list[tuple[str, torch.Tensor]]:
     """Let every module report its calls to `seen`, until `stack` closes. Returns what they return, as it comes."""
     open_calls = [seen.root]
@@ -159,12 +168,17 @@ def _hook_all(seen: Observation, stack: ExitStack) -> list[tuple[str, torch.Tens
     def leave(name: str, result: Any) -> None:
         open_calls.pop()
         if name in proxies:
-            if seen.modules[name].is_quant_enabled:
-                seen.quantized[name] = Quantized.of(result)
-            return
+            if not seen.modules[name].is_quant_enabled:
+                return
+            seen.quantized[name] = Quantized.of(result)
+            name = quantizer_name(open_calls[-1].name, name)  # several layers may share one
+            seen.quantized[name] = Quantized.of(result)
+            if name.endswith(OF_PARAMETERS):
+                return
         for tensor in plain_tensors(result):
-            objects.append((name, tensor))
             seen.outputs.setdefault(name, []).append(_array(tensor))
+            if name not in proxies:
+                objects.append((name, tensor))
 
     for name, part in seen.modules.items():
         inside = any(name.startswith(f"{proxy}.") for proxy in proxies)

@@ -232,8 +232,8 @@ def _first_that_works(seen: Observation, request: Request, form: Format, referen
             different.append(error)
             log.info("what the exporter %r of PyTorch makes is different: %s", exporter, error)
         except Exception as error:  # noqa: BLE001  (exporters raise whatever comes along)
-            failed.append(f"{exporter}: {type(error).__name__}: {_first_line(error)}")
-            log.info("the exporter %r of PyTorch fails: %s", exporter, error)
+            failed.append(f"{exporter}: {_cause(error)}")
+            log.info("the exporter %r of PyTorch fails: %s", exporter, _cause(error))
         else:
             log.info("exported by the exporter %r of PyTorch", exporter)
             return model
@@ -243,8 +243,12 @@ def _first_that_works(seen: Observation, request: Request, form: Format, referen
     raise ExportError("no exporter of PyTorch can export the network", why="; ".join(failed), remedy=remedy)
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+def _cause(error: BaseException) -> str:
+    """One line on what went wrong first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+    return f"{type(error).__name__}: {line}"
 
 
 def _annotate_inputs(model: ModelWrapper, request: Request) -> None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from onnx import helper
 from rich.console import Console
 from rich.table import Table
 
@@ -27,17 +27,18 @@ from finn.transformation.streamline.report import StreamlineError
 if TYPE_CHECKING:
     import torch
 
+    from brevitas_export._compare import Difference
     from brevitas_export._observe import Observation, Quantized
 
 __all__ = ["Layer", "Validation", "validate"]
-
-OUTPUT_ROW = "(output)"
 
 
 @dataclass(frozen=True)
 class Layer:
     """One module in comparison. shape : of its result; difference : the largest of an element, over all samples and
-    calls, None where the graph has no tensor of its name; ok : whether it is within the tolerance.
+    calls, None where the graph has no tensor of its name. The layer of the graph is computed from what PyTorch gave to
+    it, so that only a layer that is wrong itself differs. ties : elements that differ by one step of the quantizer,
+    where its input is next to a tie; ok : whether everything else is within the tolerance.
 
     bits, signed, scale : of the quantizer of its result or, for layers with weights, of the weights; None if there is
     none. scale is the largest one where there is one per channel.
@@ -48,6 +49,7 @@ class Layer:
     shape: tuple[int, ...]
     difference: float | None
     ok: bool
+    ties: int = 0
     bits: int | None = None
     signed: bool | None = None
     scale: float | None = None
@@ -91,6 +93,7 @@ class Validation:
 
 def _texts(layer: Layer) -> Sequence[str]:
     different = "-" if layer.difference is None else f"{layer.difference:.3g}" + (" !" if not layer.ok else "")
+    different += f" ({layer.ties} ties)" if layer.ties else ""
     bits = "-" if layer.bits is None else f"{'' if layer.signed else 'u'}int{layer.bits}"
     scale = "-" if layer.scale is None else f"{layer.scale:.4g}"
     return layer.name, layer.op, "x".join(map(str, layer.shape)), different, bits, scale
@@ -129,11 +132,11 @@ def validate(
         if len(first.result) != 1 or len(model.graph.output) != 1:
             raise ExportError(f"the network returns {len(first.result)} tensors, the graph {len(model.graph.output)}")
         problems = _checks.problems_of(first, allow_float=False)
-        comparison = _Comparison(model, tolerance)
+        comparison = _Comparison(model, first, tolerance)
         for row, row_of_module in zip(rows, fed, strict=True):
             comparison.add(row, observe(module, row_of_module))
     refused, notes = _unsupported(model)
-    layers = tuple(comparison.layers(first))
+    layers = tuple(comparison.rows(first))
     wrong = [layer for layer in layers if not layer.ok]
     if wrong:
         what = f"its result differs from PyTorch by {wrong[0].difference:g}"
@@ -149,7 +152,9 @@ def _examples(model: ModelWrapper) -> list[Example]:
         shape, datatype = tuple(model.get_tensor_shape(value.name) or ()), model.get_tensor_datatype(value.name)
         if not shape or min(shape) < 1:
             raise ExportError(f"input '{value.name}' of the graph has no fixed shape", remedy="export it with batch 1")
-        examples.append(Example(shape, None, datatype if datatype.is_integer() else None))
+        kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        zeros = None if np.issubdtype(kind, np.floating) else np.zeros(shape, kind)  # indices: 0 is one of any table
+        examples.append(Example(shape, zeros, datatype if datatype.is_integer() and zeros is None else None))
     return examples
 
 
@@ -166,38 +171,48 @@ def _unsupported(model: ModelWrapper) -> tuple[list[Problem], list[str]]:
 class _Comparison:
     """Executes the graph on sample after sample and gathers the largest differences."""
 
-    def __init__(self, model: ModelWrapper, tolerance: float) -> None:
-        self.model, self.tolerance = model, tolerance
+    def __init__(self, model: ModelWrapper, seen: Observation, tolerance: float) -> None:
+        from brevitas_export._compare import Layers, scores_of
+
+        self.tolerance, self.layers, self.scores = tolerance, Layers(model, seen), scores_of(model)
         self.compiled = compile_model(model, return_full_exec_context=True)
-        self.differences: dict[str, float] = {}
-        self.wrong: set[str] = set()
+        self.found: dict[str, Difference] = {}
 
     def add(self, row: Sequence[Array], seen: Observation) -> None:
-        from brevitas_export._compare import difference, is_close, pairs, scores_of
+        from brevitas_export._compare import RESULT, Difference, is_close, largest
 
-        context: Mapping[str, NDArray[Any]] = self.compiled.run(dict(zip(self.compiled.input_names, row, strict=True)))
-        found = [*pairs(self.model, context, seen), (OUTPUT_ROW, context[scores_of(self.model)], seen.result[0])]
-        for name, given, expected in found:
-            different = difference(given, expected) if given.shape == expected.shape else float("inf")
-            self.differences[name] = max(different, self.differences.get(name, 0.0), key=_nan_last)
-            if not is_close(given, expected, self.tolerance):
-                self.wrong.add(name)
+        layers = list(self.layers.compared(row, seen, self.tolerance))
+        given = self.compiled.run(dict(zip(self.compiled.input_names, row, strict=True)))[self.scores]
+        explained = all(each.ok for each in layers) and any(each.ties for each in layers)
+        (expected,) = seen.result
+        ok = is_close(given, expected, self.tolerance) or explained
+        layers[-1] = Difference(RESULT, largest(given, expected), 0, ok)
+        for new in layers:
+            old = self.found.get(new.layer, new)
+            most = max(new.largest, old.largest, key=_nan_last)
+            ties = new.ties + (old.ties if old is not new else 0)
+            self.found[new.layer] = Difference(new.layer, most, ties, new.ok and old.ok)
 
-    def layers(self, seen: Observation) -> list[Layer]:
+    def rows(self, seen: Observation) -> list[Layer]:
+        from brevitas_export._compare import RESULT
+
         rows = []
         for name, values in seen.outputs.items():
-            if name not in self.differences and any(other.startswith(f"{name}.") for other in seen.outputs):
-                continue  # it returns what one of its modules returns
+            inside = any(other.startswith(f"{name}.") for other in seen.outputs if other not in seen.proxies)
+            if name not in self.found and (inside or name in seen.proxies):
+                continue  # it returns what one of its modules returns, or its layer
             quantized = _quantizer_of(name, seen)
             facts: tuple[int | None, bool | None, float | None] = (None, None, None)
             if quantized is not None and quantized.bits is not None and quantized.scale is not None:
                 facts = (int(quantized.bits), quantized.signed, float(np.max(quantized.scale)))
-            op = type(seen.modules[name]).__name__
-            rows.append(self._layer(name, op, values[0].shape, *facts))
-        return [*rows, self._layer(OUTPUT_ROW, type(seen.modules[""]).__name__, seen.result[0].shape)]
+            rows.append(self._row(name, type(seen.modules[name]).__name__, values[0].shape, *facts))
+        return [*rows, self._row(RESULT, type(seen.modules[""]).__name__, seen.result[0].shape)]
 
-    def _layer(self, name: str, op: str, shape: tuple[int, ...], *facts: Any) -> Layer:
-        return Layer(name, op, shape, self.differences.get(name), name not in self.wrong, *facts)
+    def _row(self, name: str, op: str, shape: tuple[int, ...], *facts: Any) -> Layer:
+        found = self.found.get(name)
+        if found is None:
+            return Layer(name, op, shape, None, True, 0, *facts)
+        return Layer(name, op, shape, found.largest, found.ok, found.ties, *facts)
 
 
 def _nan_last(x: float) -> float:
@@ -206,5 +221,6 @@ def _nan_last(x: float) -> float:
 
 def _quantizer_of(layer: str, seen: Observation) -> Quantized | None:
     """The quantizer that says most about a layer."""
-    names = (f"{layer}.{kind}" for kind in ("weight_quant", "act_quant", "output_quant", "trunc_quant"))
-    return next((seen.quantized[name] for name in names if name in seen.quantized), None)
+    from brevitas_export._compare import quantizer_of_result
+
+    return seen.quantized.get(f"{layer}.weight_quant") or quantizer_of_result(layer, seen)
