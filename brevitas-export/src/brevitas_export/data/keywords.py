@@ -39,6 +39,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 WORDS = _names("yes no up down left right on off stop go")
+ABOUT = (
+    "Words spoken by the speech synthesizer espeak-ng (GPL-3.0-or-later; its sounds are not under that licence), with "
+    "noise. The task is that of P. Warden, Speech Commands, 2018; no recording of people is in the data, and accuracy "
+    "on them says little about accuracy on recordings. Voices of the test were not heard in training."
+)
 CLASSES = (*WORDS, "unknown", "silence")
 UNKNOWN = _names(
     "zero one two three four five six seven eight nine bed bird cat dog happy house marvin sheila tree wow backward "
