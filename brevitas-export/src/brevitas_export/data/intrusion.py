@@ -34,9 +34,9 @@ RECORDS = dict[str, NDArray[Any]]
 """A column, (N,), for each of ENUMS and NUMBERS."""
 ABOUT = (
     "Synthetic records of network flows, computed from assumptions about benign behaviours and attacks. They were not "
-    "measured on any network, and accuracy on them says nothing about how well attacks on a real network are found. The "
-    "form is that of N. Moustafa and J. Slay, UNSW-NB15, 2015; no record of that set is used. Records of the test are "
-    "from other made-up networks than those of the training."
+    "measured on any network, and accuracy on them says nothing about how well attacks on a real network are found. "
+    "The form is that of N. Moustafa and J. Slay, UNSW-NB15, 2015; no record of that set is used. Records of the test "
+    "are from other made-up networks than those of the training."
 )
 LEVELS = 21  # bits of a number
 WINDOW = 100  # flows before this one that are counted

@@ -24,8 +24,8 @@ SIGNAL = NDArray[np.complex128]
 
 ABOUT = (
     "Frames of 256 complex samples, computed from textbook formulas: 11 modulations, fading, carrier offset and noise. "
-    "The task is that of T. J. O'Shea, J. Corgan and T. C. Clancy, Convolutional Radio Modulation Recognition Networks, "
-    "2016 (RadioML 2016.10A); no frame of that set is used, and figures cannot be compared."
+    "The task is that of T. J. O'Shea, J. Corgan and T. C. Clancy, Convolutional Radio Modulation Recognition "
+    "Networks, 2016 (RadioML 2016.10A); no frame of that set is used, and figures cannot be compared."
 )
 SAMPLES = 256  # of a frame
 SPS = 8  # samples per symbol
