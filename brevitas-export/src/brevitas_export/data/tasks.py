@@ -117,10 +117,10 @@ def fashion(trained: int = 20_000, tested: int = 1_000, folder: Path = FASHION_F
         x, y = _idx(folder / f"{name}-images-idx3-ubyte.gz"), _idx(folder / f"{name}-labels-idx1-ubyte.gz")
         if count > len(y):
             raise DataError(f"{count} pictures", where=name, why=f"there are {len(y)}", remedy="ask for fewer")
-        parts.append((x[:count, None], y[:count].astype(np.int64)))
+        parts.append((x[:count, None], y[:count]))
     x, y = np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
     loss = functional.cross_entropy
-    return Task(x, y, loss, best_of_classes, 1 / 256, held_out=tested, about=FASHION)
+    return Task(x, y.astype(np.int64), loss, best_of_classes, 1 / 256, held_out=tested, about=FASHION)
 
 
 def fashion_padded() -> Task:

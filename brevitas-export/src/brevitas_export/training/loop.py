@@ -69,10 +69,8 @@ class Training:
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, settings.epochs)
         self.log: list[Epoch] = []
         kept = round(task.trained * (1 - settings.hold_out))
-        x, y = (
-            torch.from_numpy(task.normalised(task.x[: task.trained])),
-            torch.from_numpy(task.y[: task.trained].copy()),
-        )
+        x = torch.from_numpy(task.normalised(task.x[: task.trained]))
+        y = torch.from_numpy(task.y[: task.trained].copy())
         self.train, self.validation = (x[:kept], y[:kept]), (x[kept:], y[kept:])
         self._resume()
 
@@ -116,7 +114,12 @@ class Training:
         return round(self.task.accuracy(answers(self.net, x), y.numpy()), 6)
 
     def _state(self) -> dict[str, Any]:
-        parts = {"net": self.net, "norm": self.norm, "optimizer": self.optimizer, "schedule": self.schedule}
+        parts: dict[str, Any] = {
+            "net": self.net,
+            "norm": self.norm,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+        }
         states = {name: part.state_dict() for name, part in parts.items()}
         log = [asdict(epoch) for epoch in self.log]
         return states | {"random": torch.get_rng_state(), "log": log, "settings": asdict(self.settings)}

@@ -68,7 +68,7 @@ def check_free(directory: Path, name: str) -> None:
 
 
 def write(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, directory: Path) -> Tested:
-    """Export and compare with PyTorch on all that is shipped, then write all files; a configuration that is there stays.
+    """Export, compare with PyTorch on all that is shipped, then write the files; a configuration that is there stays.
 
     Raises ExportError if an answer differs; nothing is written then.
     """
@@ -114,26 +114,29 @@ def configuration(chosen: Chosen, task: Task) -> dict[str, object]:
 
 def card(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, tested: Tested) -> str:
     """The model card, in Markdown."""
-    name, shape = chosen.name, " × ".join(map(str, task.x.shape[1:]))
+    name, shape = chosen.name, " x ".join(map(str, task.x.shape[1:]))
     weights = sum(p.numel() for n, p in net.named_parameters() if n.endswith("weight") and p.ndim > 1)
     low, high = (100 * bound for bound in wilson(tested.accuracy * tested.y.size, tested.y.size))
     what = "samples" if task.y.ndim == 1 else f"labels in {len(tested.y)} samples"
-    options = f" --hold-out {settings.hold_out}" if settings.hold_out else ""
-    return f"""# {chosen.recipe.title}, {chosen.weight_bits}-bit weights, {chosen.act_bits}-bit activations
+    options = {"--seed": settings.seed, "--epochs": settings.epochs, "--learning-rate": settings.learning_rate}
+    held_out = {"--hold-out": settings.hold_out} if settings.hold_out else {}
+    command = " ".join([name, *(f"{option} {value}" for option, value in (options | held_out).items())])
+    accuracy = f"**{100 * tested.accuracy:.1f} %** of {tested.y.size:,} held-out {what}"
+    return f"""# {chosen.recipe.title}: {chosen.weight_bits}-bit weights, {chosen.act_bits}-bit activations
 
 | | |
 |---|---|
 | input | {task.datatype}, {shape} |
-| weights | {weights:,} of {chosen.weight_bits} bits |
-| activations | {chosen.act_bits} bits |
-| accuracy | **{tested.accuracy:.1%}** of {tested.y.size:,} held-out {what}; 95 % confidence interval {low:.1f} to {high:.1f} % |
+| weights | {weights:,}, of {chosen.weight_bits} bit{"s" * (chosen.weight_bits > 1)} |
+| activations | of {chosen.act_bits} bit{"s" * (chosen.act_bits > 1)} |
+| accuracy | {accuracy}; 95 % confidence interval {low:.1f} to {high:.1f} % |
 | licence of these files | BSD-3-Clause |
 
 All scales are powers of two or constants: PyTorch, onnxruntime and the hardware give the same answer to every sample.
 
 Build it with `finn build`; the products appear in `output/` here. Make it again with
 
-    python -m brevitas_export.train {name} --seed {settings.seed} --epochs {settings.epochs} --learning-rate {settings.learning_rate}{options}
+    python -m brevitas_export.train {command}
 
 | file | what it is |
 |---|---|
@@ -145,4 +148,4 @@ Build it with `finn build`; the products appear in `output/` here. Make it again
 ## Data
 
 {task.about}
-""".replace("%**", " %**")
+"""

@@ -75,7 +75,8 @@ def strokes() -> Task:
 
 RECIPES: dict[tuple[str, str], Recipe] = {
     ("tfc", "mnist"): Recipe(
-        "TFC, 784-64-64-64-10, on MNIST", models.tfc, mnist, 200, 0.02, max_shift=1, clip=True, build={"target_fps": 10**6}
+        "TFC, 784-64-64-64-10, on MNIST", models.tfc, mnist, 200, 0.02, max_shift=1, clip=True,
+        build={"target_fps": 10**6},
     ),
     ("sfc", "mnist"): Recipe(
         "SFC, 784-256-256-256-10, on MNIST", models.sfc, mnist, 100, 0.02, max_shift=1, clip=True,
@@ -89,8 +90,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         "TFC, 784-64-64-64-10, on Fashion-MNIST", models.tfc, tasks.fashion, 15, clip=True, build={"target_fps": 10**6}
     ),
     ("cnv", "fashion"): Recipe(
-        "CNV on Fashion-MNIST of 32 pixels", lambda w, a: models.cnv(w, a, channels=1), tasks.fashion_padded, 10, clip=True,
-        shipped=400, build={"target_fps": 1000},
+        "CNV on Fashion-MNIST of 32 pixels", lambda w, a: models.cnv(w, a, channels=1), tasks.fashion_padded, 10,
+        clip=True, shipped=400, build={"target_fps": 1000},
     ),
     ("cnv_small", "mnist"): Recipe(
         "Small CNV on MNIST", models.cnv_small, mnist, 30, max_shift=1, clip=True, build={"target_fps": 5000}
@@ -106,8 +107,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         "Small MobileNet-v1 on MNIST", models.mobilenet_v1_small, mnist, 20, build={"target_fps": 5000}
     ),
     ("unet", "strokes"): Recipe(
-        "Small U-Net that finds the pixels of digits", models.unet_small, strokes, 20, shipped=300, exported=ChannelsLast,
-        build={"target_fps": 5000},
+        "Small U-Net that finds the pixels of digits", models.unet_small, strokes, 20, shipped=300,
+        exported=ChannelsLast, build={"target_fps": 5000},
     ),
 }  # fmt: skip
 
