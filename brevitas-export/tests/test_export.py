@@ -139,6 +139,18 @@ class Encoder(nn.Module):
         return self.mlp(self.norm(x + self.attention(x)))
 
 
+def rounded_otherwise() -> Any:
+    """Weights that are not rounded to the nearest integer; the result has a quantizer, and tells of it."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        qnn.QuantIdentity(bit_width=4, return_quant_tensor=True),
+        qnn.QuantLinear(8, 6, bias=False, weight_quant=quant.Int8AccumulatorAwareWeightQuant),
+        qnn.QuantReLU(bit_width=4, return_quant_tensor=True),
+        qnn.QuantLinear(6, 4, bias=False, weight_bit_width=3, weight_float_to_int_impl_type="floor"),
+        qnn.QuantIdentity(bit_width=8, return_quant_tensor=True),
+    )
+
+
 class TwoInputs(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -157,6 +169,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], Shape]] = {
     "depthwise": (depthwise, (1, 4, 6, 6)),
     "powers_of_two": (powers_of_two, (1, 6)),
     "encoder": (Encoder, (1, 5, 8)),
+    "rounded_otherwise": (rounded_otherwise, (1, 8)),
 }
 NO_QCDQ = ("mlp_1_bit", "powers_of_two")  # 1 bit; a bias of 16 bits is an int32 there, which Brevitas does not clip
 STREAMLINED = [name for name in NETWORKS if name != "encoder"]  # softmax and layer norm stay on the host
@@ -213,7 +226,8 @@ def test_the_integer_graph_of_the_compiler_is_equal(name: str) -> None:
     rng = np.random.default_rng(2)
     for x in rng.integers(-8, 8, (8, *shape)).astype(np.float32):
         with torch.no_grad():
-            expected = net(torch.from_numpy(x)).numpy()
+            result = net(torch.from_numpy(x))
+        expected = getattr(result, "value", result).numpy()
         given = execute_onnx(model, {"global_in": x})[model.graph.output[0].name]
         np.testing.assert_allclose(given.reshape(expected.shape), expected, rtol=0, atol=1e-4)
 
@@ -296,6 +310,30 @@ def test_names_of_modules_that_are_called_out_of_order() -> None:
     assert (bits["first.fc.weight_quant.Quant"], bits["second.fc.weight_quant.Quant"]) == (2, 8)
     assert validate(Odd().eval(), model).first_difference is not None  # other weights
     assert [node.output[0] for node in model.graph.node if node.op_type == "MatMul"] == ["second.fc_out", "global_out"]
+
+
+def test_calls_are_numbered_in_the_order_of_the_network() -> None:
+    class Branches(nn.Module):
+        """The short branch, which stands first in the graph, calls the shared quantizer last."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.inp, self.shared = qnn.QuantIdentity(bit_width=4), qnn.QuantIdentity(bit_width=4)
+            self.a, self.b, self.short = (qnn.QuantLinear(4, 4, bias=False, weight_bit_width=4) for _ in range(3))
+
+        def forward(self, x: Any) -> Any:
+            x = self.inp(x)
+            long = self.shared(self.b(self.shared(self.a(x))))
+            return long + self.shared(self.short(x))
+
+    net = calibrated(Branches(), (1, 4))
+    for exporter in ("torchscript", "dynamo"):
+        model = export_qonnx(net, input_shape=(1, 4), exporter=exporter)
+        read = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Quant"}
+        calls = [read[name] for name in ("shared_out", "shared_out_1", "shared_out_2")]
+        assert calls == ["a_out", "b_out", "short_out"]
+        assert validate(net, model).ok
 
 
 def test_top_k() -> None:

@@ -18,6 +18,8 @@ torch = pytest.importorskip("torch")
 qnn = pytest.importorskip("brevitas.nn", exc_type=ImportError)
 pytest.importorskip("onnxoptimizer")
 
+from brevitas.quant import Int8ActPerTensorFixedPoint  # noqa: E402
+
 SHAPE = (1, 6)
 LAYERS = ("0", "1", "2", "3", "4", "(output)")
 
@@ -91,6 +93,48 @@ def test_a_wrong_shape_and_nan_are_differences() -> None:
     flat = export_qonnx(torch.nn.Sequential(*network(), torch.nn.Unflatten(1, (3, 1))).eval(), input_shape=SHAPE)
     found = validate(net, flat)
     assert [layer.name for layer in found.layers if not layer.ok] == ["(output)"]
+
+
+def test_a_tie_is_no_difference() -> None:
+    """Inputs lie between two steps, where sums that differ in their last bits are rounded to different sides."""
+    net = torch.nn.Sequential(
+        torch.nn.BatchNorm1d(6, eps=0.0),
+        qnn.QuantIdentity(bit_width=4, act_quant=Int8ActPerTensorFixedPoint),
+        *network()[1:],
+    ).eval()
+    step = float(net[1].act_quant.scale())
+    samples = (np.random.default_rng(0).integers(-7, 7, (4, 6)) + 0.5).astype(np.float32) * np.float32(step)
+    model = export_qonnx(net, input_shape=SHAPE, samples=samples)
+    assert validate(net, model, samples=samples).ok
+    for shift, equal in ((1e-7, True), (1e-2, False)):
+        model.set_initializer("0.bias", np.full(6, shift, np.float32))
+        found = validate(net, model, samples=samples)
+        assert found.ok is equal
+        assert found.layers[-1].difference is not None
+        assert found.layers[-1].difference > 1e-3
+        assert [layer.name for layer in found.layers if not layer.ok] == ([] if equal else ["0", "(output)"])
+
+
+def test_one_step_in_few_elements_is_a_tie() -> None:
+    from brevitas_export._compare import differ
+    from brevitas_export._observe import Quantized
+
+    x = np.zeros((1, 300), np.float32)
+    ternary = Quantized(np.asarray(0.25), np.asarray(0.0), 2.0, True)
+    bipolar = Quantized(np.asarray(0.25), np.asarray(0.0), 1.0, True)
+    for elements, by, quantized, ties, ok in (
+        (0, 0.0, None, 0, True),
+        (1, 0.25, None, 0, False),
+        (3, 0.25, ternary, 3, True),
+        (4, 0.25, ternary, 4, False),
+        (1, 0.5, ternary, 1, False),
+        (1, 0.5, bipolar, 1, True),
+    ):
+        y = x.copy()
+        y[0, :elements] += by
+        found = differ("a", y, x, 1e-5, quantized)
+        assert (found.largest, found.ties, found.ok) == (by if elements else 0.0, ties, ok)
+    assert not differ("a", x[:, 1:], x, 1e-5, ternary).ok
 
 
 def test_unsupported_quantizers_are_problems_before_any_build() -> None:

@@ -9,7 +9,7 @@ from brevitas_export.errors import ExportError, Problem
 from brevitas_export.managers import BrevitasONNXManager, FINNManager
 from brevitas_export.preprocess import Normalise
 from brevitas_export.qonnx import export_finn, export_qcdq, export_qonnx
-from brevitas_export.validate import Layer, Validation, validate
+from brevitas_export.validation import Layer, Validation, validate
 
 __all__ = [
     "BrevitasONNXManager",

@@ -183,9 +183,9 @@ class _Comparison:
 
         layers = list(self.layers.compared(row, seen, self.tolerance))
         given = self.compiled.run(dict(zip(self.compiled.input_names, row, strict=True)))[self.scores]
-        explained = all(each.ok for each in layers) and any(each.ties for each in layers)
         (expected,) = seen.result
-        ok = is_close(given, expected, self.tolerance) or explained
+        equal = all(each.ok for each in layers)  # the result may be another behind a tie
+        ok = is_close(given, expected, self.tolerance) or equal
         layers[-1] = Difference(RESULT, largest(given, expected), 0, ok)
         for new in layers:
             old = self.found.get(new.layer, new)
