@@ -43,7 +43,7 @@ AUDIO = (0.002, 0.03)  # cycles per sample: the band of what is modulated in ana
 LOUDNESS_DB = (-15.0, 0.0)
 
 
-def radio(train: int = 100, test: int = 3, seed: int = 2026) -> Split:
+def radio(train: int = 200, test: int = 30, seed: int = 2026) -> Split:
     """Frames (N, 2, 256), the parts I and Q, in INT8: `train` and `test` of each modulation at each noise level.
 
     They are grouped by the ratio of signal to noise, -4 to 18 dB.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,7 @@ class Task:
 
     loss, accuracy : of scores and labels, which are (N, ...). held_out : how many of the last samples training never
     sees; a fifth by default. about : what the data are, from whom, under which licence.
+    group : of each held-out sample, an index of `groups`, by which accuracy is told apart; empty without groups.
     """
 
     x: NDArray[np.generic]
@@ -69,6 +70,8 @@ class Task:
     datatype: str = "UINT8"
     held_out: int | None = None
     about: str = ""
+    groups: tuple[str, ...] = ()
+    group: INTEGERS = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def trained(self) -> int:
@@ -144,8 +147,8 @@ def _idx(path: Path) -> NDArray[np.uint8]:
 def of_split(split: Split, scale: float, about: str) -> Task:
     """Classes of the samples of a split."""
     x, y = np.concatenate([split.x_train, split.x_test]), np.concatenate([split.y_train, split.y_test])
-    loss, datatype, held_out = functional.cross_entropy, split.datatype, len(split.y_test)
-    return Task(x, y, loss, best_of_classes, scale, datatype=datatype, held_out=held_out, about=about)
+    task = Task(x, y, functional.cross_entropy, best_of_classes, scale, datatype=split.datatype, about=about)
+    return replace(task, held_out=len(split.y_test), groups=split.groups, group=split.group_test)
 
 
 def _classes(

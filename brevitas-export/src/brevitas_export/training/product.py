@@ -39,7 +39,7 @@ def wilson(right: float, count: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Tested:
-    """The held-out samples: raw integers, labels, and the classes that PyTorch answers, one behind the last axis."""
+    """Held-out samples: raw integers, labels, and the classes that PyTorch answers, one behind the last axis."""
 
     x: NDArray[np.generic]
     y: NDArray[np.int64]
@@ -47,11 +47,13 @@ class Tested:
 
     @classmethod
     def of(cls, net: nn.Module, chosen: Chosen, task: Task) -> Tested:
-        """The part of them that is shipped."""
-        part = slice(task.trained, task.trained + chosen.recipe.shipped)
-        x, y = task.x[part], task.y[part]
+        """All of them."""
+        x, y = task.x[task.trained :], task.y[task.trained :]
         scores = answers(chosen.recipe.exported(net), torch.from_numpy(task.normalised(x)))
         return cls(x, y, scores.argmax(-1)[..., None])
+
+    def part(self, which: slice | NDArray[np.bool_]) -> Tested:
+        return Tested(self.x[which], self.y[which], self.expected[which])
 
     @property
     def accuracy(self) -> float:
@@ -72,7 +74,8 @@ def write(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, direct
 
     Raises ExportError if an answer differs; nothing is written then.
     """
-    tested = Tested.of(net, chosen, task)
+    held_out = Tested.of(net, chosen, task)
+    tested = held_out.part(slice(chosen.recipe.shipped))
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory, prefix=".") as folder:
         made = Path(folder)
@@ -90,7 +93,7 @@ def write(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, direct
         np.savez_compressed(made / "test_set.npz", x=tested.x, y=tested.y.astype(np.uint8), expected=tested.expected)
         np.save(made / "input.npy", tested.x[:VERIFIED])
         np.save(made / "expected_output.npy", tested.expected[:VERIFIED])
-        (made / CARD).write_text(card(net, chosen, task, settings, tested), encoding="utf-8")
+        (made / CARD).write_text(card(net, chosen, task, settings, tested) + by_group(task, held_out), encoding="utf-8")
         if not (directory / CONFIG).is_file():
             (made / CONFIG).write_text(json.dumps(configuration(chosen, task), indent=2) + "\n", encoding="utf-8")
         for path in made.iterdir():
@@ -149,3 +152,21 @@ Build it with `finn build`; the products appear in `output/` here. Make it again
 
 {task.about}
 """
+
+
+def by_group(task: Task, held_out: Tested) -> str:
+    """A section of the card about all held-out samples, if the task has groups."""
+    if not task.groups:
+        return ""
+    parts = [held_out.part(task.group == index) for index in range(len(task.groups))]
+    rows = [
+        f"| {name} | {100 * part.accuracy:.1f} % | {len(part.y):,} |"
+        for name, part in zip(task.groups, parts, strict=True)
+        if len(part.y)
+    ]
+    rows.append(f"| all | {100 * held_out.accuracy:.1f} % | {len(held_out.y):,} |")
+    return (
+        "\n## Accuracy\n\nOf PyTorch, on all samples held out.\n\n| | accuracy | samples |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )

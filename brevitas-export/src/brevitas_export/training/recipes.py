@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from brevitas_export import models
-from brevitas_export.data import tasks
+from brevitas_export.data import intrusion, keywords, radio, tasks
 from brevitas_export.data.tasks import Task
 from brevitas_export.models.dense import ChannelsLast
 from finn.core.errors import ConfigError, nearest
@@ -73,6 +73,19 @@ def strokes() -> Task:
     return tasks.strokes().pixels()
 
 
+def spoken() -> Task:
+    return tasks.of_split(keywords.keywords(), 1 / 128, keywords.ABOUT)
+
+
+def signals() -> Task:
+    """The held-out frames begin with three of each modulation and noise level, of 30."""
+    return tasks.of_split(radio.radio(), 1 / 128, radio.ABOUT)
+
+
+def flows() -> Task:
+    return tasks.of_split(intrusion.intrusion(), 1.0, intrusion.ABOUT)
+
+
 RECIPES: dict[tuple[str, str], Recipe] = {
     ("tfc", "mnist"): Recipe(
         "TFC, 784-64-64-64-10, on MNIST", models.tfc, mnist, 200, 0.02, max_shift=1, clip=True,
@@ -109,6 +122,18 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("unet", "strokes"): Recipe(
         "Small U-Net that finds the pixels of digits", models.unet_small, strokes, 20, shipped=300,
         exported=ChannelsLast, build={"target_fps": 5000},
+    ),
+    ("kws_mlp", "keywords"): Recipe(
+        "MLP that spots spoken keywords, 490-256-256-256-12", models.kws_mlp, spoken, 20, 0.005, batch=200,
+        build={"target_fps": 10**5},
+    ),
+    ("vgg10", "radio"): Recipe(
+        "VGG-10 that tells modulations of radio signals", models.vgg10, signals, 12, 0.005, shipped=396,
+        build={"target_fps": 5000},
+    ),
+    ("mlp", "intrusion"): Recipe(
+        "MLP that finds attacks among network flows, 593-64-64-64-2", models.intrusion_mlp, flows, 40, batch=200,
+        clip=True, shipped=2000, build={"target_fps": 10**6},
     ),
 }  # fmt: skip
 
