@@ -54,6 +54,7 @@ SHAPE = (1, 4)
         ),
         ({"input_shape": SHAPE, "preprocess": Normalise(std=0.0)}, "have to be finite, scale and std not 0"),
         ({"input_shape": SHAPE, "preprocess": Normalise(mean=(1, 2))}, r"it has \(2,\) channels, .* has 4.*one number"),
+        ({"input_shape": SHAPE, "path": "no/such/net.onnx"}, "there is no directory 'no/such'. Remedy: create it"),
         ({"input_shape": SHAPE, "exporter": "jit"}, "exporter is 'jit'. Remedy: use one of: auto, torchscript, dynamo"),
     ],
 )
@@ -301,29 +302,46 @@ def test_top_k_out_of_range(top_k: int) -> None:
 def test_a_difference_is_refused_and_nothing_written(tmp_path: Path) -> None:
     import torch
 
-    class Counting(torch.nn.Module):  # type: ignore[misc,name-defined]
-        """A network that ONNX cannot express: it gives something else each time."""
+    class Other(torch.nn.Module):  # type: ignore[misc,name-defined]
+        """A layer that computes something else while it is exported."""
 
+        def forward(self, x: Any) -> Any:
+            return x + 1 if torch.onnx.is_in_onnx_export() else x
+
+    net = torch.nn.Sequential(torch.nn.Identity(), Other(), torch.nn.Flatten())
+    message = r"differs from PyTorch by 1 on sample 0 \(the first layer that differs is '1', by 1; .*replace it"
+    with pytest.raises(ExportError, match=message):
+        export_qonnx(net, tmp_path / "net.onnx", input_shape=(1, 4), exporter="torchscript")
+    assert list(tmp_path.iterdir()) == []
+
+
+@with_torch
+def test_a_network_that_is_not_reproducible(tmp_path: Path) -> None:
+    import torch
+
+    class Counting(torch.nn.Module):  # type: ignore[misc,name-defined]
         calls = 0
 
         def forward(self, x: Any) -> Any:
             self.calls += 1
             return x + self.calls
 
-    net = torch.nn.Sequential(torch.nn.Identity(), Counting(), torch.nn.Flatten())
-    with pytest.raises(
-        ExportError, match=r"differs from PyTorch by .* on sample 0 \(the first layer that differs is '1'"
-    ):
+    net = Counting()
+    with pytest.raises(ExportError, match=r"gives something else each time, here on sample \d+ .*without counters"):
         export_qonnx(net, tmp_path / "net.onnx", input_shape=(1, 4))
     assert list(tmp_path.iterdir()) == []
-    assert net[1].calls == 0
+    assert net.calls == 0
 
 
 @with_torch
-def test_what_no_exporter_knows() -> None:
+@pytest.mark.parametrize(
+    ("jit", "remedy"), [(False, "export the parts of the network one by"), (True, "BREVITAS_JIT=0")]
+)
+def test_what_no_exporter_knows(jit: bool, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
+    from brevitas import config
 
-    with pytest.raises(
-        ExportError, match=r"no exporter of PyTorch can export the network \(torchscript: .*; dynamo: .*one by"
-    ):
+    monkeypatch.setattr(config, "JIT_ENABLED", jit)
+    message = rf"no exporter of PyTorch can export the network \(torchscript: .*; dynamo: .*\). Remedy: .*{remedy}"
+    with pytest.raises(ExportError, match=message):
         export_qonnx(module(lambda self, x: torch.linalg.eigvals(x).real), input_shape=(1, 4, 4))

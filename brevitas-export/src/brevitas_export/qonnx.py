@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 import numpy as np
@@ -43,7 +44,7 @@ EXPORTERS: tuple[Literal["torchscript", "dynamo"], ...] = ("torchscript", "dynam
 
 Exporter = Literal["auto", "torchscript", "dynamo"]
 Format = Literal["qonnx", "qcdq"]
-Path = str | os.PathLike[str]
+FilePath = str | os.PathLike[str]
 
 
 class Options(TypedDict, total=False):
@@ -79,7 +80,7 @@ class Request:
 
 def export_qonnx(
     module: torch.nn.Module,
-    path: Path | None = None,
+    path: FilePath | None = None,
     *,
     input_shape: Sequence[int] | None = None,
     args: torch.Tensor | Sequence[torch.Tensor] | None = None,
@@ -127,10 +128,10 @@ def export_qonnx(
         allow_float=allow_float,
         exporter=exporter,
     )
-    return _written(_exported(module, request, "qonnx"), path)
+    return _exported(module, path, request, "qonnx")
 
 
-def export_finn(module: torch.nn.Module, path: Path | None = None, **options: Unpack[Options]) -> ModelWrapper:
+def export_finn(module: torch.nn.Module, path: FilePath | None = None, **options: Unpack[Options]) -> ModelWrapper:
     """As :func:`export_qonnx`, in the dialect of FINN: thresholds in place of quantizers, annotated integer weights.
 
     Activation quantizers of up to 8 bits become MultiThreshold, quantized constants integers with a data type, Trunc
@@ -138,16 +139,16 @@ def export_finn(module: torch.nn.Module, path: Path | None = None, **options: Un
     well; scales that are no powers of two are rounded elsewhere than in PyTorch. Raises :class:`ExportError` also for
     quantizers that have no such form.
     """
-    return _written(_exported(module, _checked(**options), "qonnx", to_finn=True), path)
+    return _exported(module, path, _checked(**options), "qonnx", to_finn=True)
 
 
-def export_qcdq(module: torch.nn.Module, path: Path | None = None, **options: Unpack[Options]) -> ModelWrapper:
+def export_qcdq(module: torch.nn.Module, path: FilePath | None = None, **options: Unpack[Options]) -> ModelWrapper:
     """As :func:`export_qonnx`, with QuantizeLinear, Clip and DequantizeLinear of ONNX in place of QONNX's quantizers.
 
     onnxruntime and others run such files. Raises :class:`ExportError` also for quantizers that the format does not
     have: 1 bit, more than 8 bits, and what Brevitas refuses.
     """
-    return _written(_exported(module, _checked(**options), "qcdq"), path)
+    return _exported(module, path, _checked(**options), "qcdq")
 
 
 def _checked(
@@ -174,7 +175,12 @@ def _checked(
     return Request(examples, sample_rows(examples, samples), steps, top_k, tolerance, allow_float, exporter)
 
 
-def _exported(module: torch.nn.Module, request: Request, form: Format, *, to_finn: bool = False) -> ModelWrapper:
+def _exported(
+    module: torch.nn.Module, path: FilePath | None, request: Request, form: Format, *, to_finn: bool = False
+) -> ModelWrapper:
+    """Export, compare, convert, and write at last."""
+    if path is not None and not Path(path).parent.is_dir():
+        raise ExportError(f"there is no directory '{Path(path).parent}'", remedy="create it, or give another path")
     require_brevitas()
     from brevitas_export import _checks
     from brevitas_export._compare import Reference, seen_by_network
@@ -196,6 +202,8 @@ def _exported(module: torch.nn.Module, request: Request, form: Format, *, to_fin
     if request.top_k is not None:
         _append_top_k(model, request.top_k)
     _restore_domain(model)
+    if path is not None:
+        model.save(path)
     return model
 
 
@@ -239,7 +247,11 @@ def _first_that_works(seen: Observation, request: Request, form: Format, referen
             return model
     if different:
         raise different[0]
+    from brevitas import config
+
     remedy = "export the parts of the network one by one to find the operation, and replace it"
+    if config.JIT_ENABLED:
+        remedy = "start Python with BREVITAS_JIT=0: what Brevitas compiles it cannot export"
     raise ExportError("no exporter of PyTorch can export the network", why="; ".join(failed), remedy=remedy)
 
 
@@ -301,9 +313,3 @@ def _restore_domain(model: ModelWrapper) -> None:
         imports.remove(entry)
     if ours:
         imports.append(helper.make_opsetid(QONNX_DOMAIN, QONNX_VERSION))
-
-
-def _written(model: ModelWrapper, path: Path | None) -> ModelWrapper:
-    if path is not None:
-        model.save(path)
-    return model
