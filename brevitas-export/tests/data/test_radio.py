@@ -65,8 +65,8 @@ def test_noise_is_as_strong_as_told(snr_db: float) -> None:
 def test_sets_are_balanced_and_disjoint_and_the_same_each_time() -> None:
     made, again, other = radio(2, 1, seed=3), radio(2, 1, seed=3), radio(2, 1, seed=4)
     classes, levels = len(MODULATIONS), len(module.SNR_DB)
-    assert made.x_train.shape == (2 * classes * levels, 2, 256)
-    assert made.x_test.shape == (classes * levels, 2, 256)
+    assert made.x_train.shape == (2 * classes * levels, 256, 2)
+    assert made.x_test.shape == (classes * levels, 256, 2)
     assert made.x_train.dtype == np.int8
     assert set(np.bincount(made.y_train)) == {2 * levels}
     assert len(set(zip(made.y_test.tolist(), made.group_test.tolist(), strict=True))) == classes * levels

@@ -44,7 +44,7 @@ LOUDNESS_DB = (-15.0, 0.0)
 
 
 def radio(train: int = 200, test: int = 30, seed: int = 2026) -> Split:
-    """Frames (N, 2, 256), the parts I and Q, in INT8: `train` and `test` of each modulation at each noise level.
+    """Frames (N, 256, 2), I and Q of each sample, in INT8: `train` and `test` of each modulation at each noise level.
 
     They are grouped by the ratio of signal to noise, -4 to 18 dB.
     """
@@ -152,7 +152,7 @@ def _frames(count: int, rng: np.random.Generator) -> tuple[NDArray[np.int8], NDA
     grid = np.stack(np.meshgrid(range(len(MODULATIONS)), range(len(SNR_DB)), indexing="ij"), -1).reshape(-1, 2)
     names, which = tuple(MODULATIONS), np.tile(grid, (count, 1))
     signals = np.stack([frame(names[label], SNR_DB[level], rng) for label, level in which])
-    parts = np.stack([signals.real, signals.imag], axis=1) * AMPLITUDE
+    parts = np.stack([signals.real, signals.imag], axis=-1) * AMPLITUDE
     return np.clip(np.rint(parts), -127, 127).astype(np.int8), which[:, 0].copy(), which[:, 1].copy()
 
 

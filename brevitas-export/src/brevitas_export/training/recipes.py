@@ -128,7 +128,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         build={"target_fps": 10**5},
     ),
     ("vgg10", "radio"): Recipe(
-        "VGG-10 that tells modulations of radio signals", models.vgg10, signals, 12, 0.005, shipped=396,
+        "VGG-10 that tells modulations of radio signals", models.vgg10, signals, 20, 0.005, shipped=396,
         build={"target_fps": 5000},
     ),
     ("mlp", "intrusion"): Recipe(
