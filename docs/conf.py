@@ -11,6 +11,7 @@ sys.path.append(str(HERE))
 
 import api_pages  # noqa: E402  # beside this file
 import api_text  # noqa: E402
+import data_pictures  # noqa: E402
 import hlslib_pages  # noqa: E402
 import notebook_pages  # noqa: E402
 import order_pictures  # noqa: E402
@@ -51,7 +52,8 @@ def setup(app: Any) -> None:
     api_pages.write_pages(HERE / "api")
     xml = hlslib_pages.run_doxygen(HERE / "_build" / "doxygen", HEADERS)
     hlslib_pages.write_page(HERE / "api" / "hlslib.rst", HEADERS, xml)
-    order_pictures.write_pictures(HERE / "api")
+    for pictures in (order_pictures.pictures(), data_pictures.pictures()):
+        order_pictures.write_pictures(HERE / "api", pictures)
     notebook_pages.write_pages(HERE / "api" / "notebooks", notebooks())
     app.connect("autodoc-process-docstring", api_text.process_docstring)
     app.connect("autodoc-process-signature", api_text.process_signature)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +134,7 @@ def pictures() -> Iterator[tuple[str, Picture]]:
     yield "converted_beats", converted_beats()
 
 
-def write_pictures(folder: Path) -> None:
+def write_pictures(folder: Path, named: Iterable[tuple[str, Picture]]) -> None:
     """Write <name>.svg of each into `folder`."""
-    for name, picture in pictures():
+    for name, picture in named:
         (folder / f"{name}.svg").write_text(picture.svg())
