@@ -141,6 +141,15 @@ def normalised(nn: Any, qnn: Any) -> Any:
     return layer
 
 
+def product(nn: Any) -> Any:
+    """A product with a parameter, as people write it without a layer."""
+    import torch
+
+    made = type("Product", (nn.Module,), {"forward": lambda self, x: x @ self.w})()
+    made.w = nn.Parameter(torch.rand(144, 2))
+    return made
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "float convolution": (
         lambda: sequential(lambda nn, qnn: nn.Conv2d(4, 4, 3)),
@@ -161,6 +170,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "float sums": (
         lambda: sequential(conv(weight_bit_width=4), normalised, conv(weight_bit_width=4)),
         "3.Conv: its input '2_out' is not quantized",
+    ),
+    "float constant": (
+        lambda: sequential(lambda nn, qnn: nn.Flatten(), lambda nn, qnn: product(nn)),
+        r"2.MatMul: its input '2.w' is not quantized",
     ),
     "float activations": (
         lambda: sequential(quantized("float.Fp8e4m3ActPerTensorFloat")),

@@ -11,7 +11,15 @@ import numpy as np
 import onnx
 import pytest
 
-from brevitas_export import BrevitasONNXManager, ExportError, FINNManager, export_finn, export_qonnx, validate
+from brevitas_export import (
+    BrevitasONNXManager,
+    ExportError,
+    FINNManager,
+    export_finn,
+    export_qcdq,
+    export_qonnx,
+    validate,
+)
 from finn.core.modelwrapper import ModelWrapper
 
 torch = pytest.importorskip("torch")
@@ -115,26 +123,38 @@ def test_a_tie_is_no_difference() -> None:
         assert [layer.name for layer in found.layers if not layer.ok] == ([] if equal else ["0", "(output)"])
 
 
-def test_one_step_in_few_elements_is_a_tie() -> None:
+def test_one_step_next_to_a_tie() -> None:
     from brevitas_export._compare import differ
     from brevitas_export._observe import Quantized
 
-    x = np.zeros((1, 300), np.float32)
+    zero = np.zeros((1, 3), np.float32)
     ternary = Quantized(np.asarray(0.25), np.asarray(0.0), 2.0, True)
     bipolar = Quantized(np.asarray(0.25), np.asarray(0.0), 1.0, True)
-    for elements, by, quantized, ties, ok in (
-        (0, 0.0, None, 0, True),
-        (1, 0.25, None, 0, False),
-        (3, 0.25, ternary, 3, True),
-        (4, 0.25, ternary, 4, False),
-        (1, 0.5, ternary, 1, False),
-        (1, 0.5, bipolar, 1, True),
+    for by, x, quantized, ok in (
+        (0.0, 0.0, None, True),
+        (0.25, 0.125, None, False),
+        (0.25, 0.1251, ternary, True),  # to the nearest
+        (0.25, 0.2499, ternary, True),  # down
+        (0.25, 0.14, ternary, False),
+        (0.50, 0.25, ternary, False),
+        (0.50, 0.25, bipolar, True),
     ):
-        y = x.copy()
-        y[0, :elements] += by
-        found = differ("a", y, x, 1e-5, quantized)
-        assert (found.largest, found.ties, found.ok) == (by if elements else 0.0, ties, ok)
-    assert not differ("a", x[:, 1:], x, 1e-5, ternary).ok
+        found = differ("a", zero + np.float32([0, by, 0]), zero, 1e-5, quantized, np.float32([[0, x, 0]]))
+        assert (found.largest, found.ties, found.ok) == (by, int(by > 0 and quantized is not None), ok), (by, x)
+    assert not differ("a", zero[:, 1:], zero, 1e-5, ternary, zero).ok
+
+
+@pytest.mark.parametrize("export", [export_qonnx, export_finn, export_qcdq])
+def test_a_wrong_quantizer_is_found_in_its_layer(export: Any) -> None:
+    net = network()
+    model = export(net, input_shape=SHAPE)
+    for node in model.graph.node:
+        if node.output[0].startswith("3_out") or node.name.startswith("3.act_quant"):
+            for name in node.input[1:2]:
+                if node.op_type in ("Quant", "QuantizeLinear", "MultiThreshold"):
+                    model.set_initializer(name, model.get_initializer(name) * np.float32(1.03))
+    found = validate(net, model, 64)
+    assert [layer.name for layer in found.layers if not layer.ok] == ["3", "(output)"], str(found)
 
 
 def test_unsupported_quantizers_are_problems_before_any_build() -> None:

@@ -176,7 +176,7 @@ def float_products(model: ModelWrapper) -> list[Problem]:
     found = scaled_integers(model)
     return [
         Problem(
-            f"its input '{_float_input(model, node, found.tensors)}' is not quantized",
+            f"its input '{_float_input(node, found.tensors)}' is not quantized",
             node.name,
             "it would be computed in floats, outside of the accelerator",
             "put a QuantIdentity in front of it; for the input of the network give input_datatype, if it is integers;"
@@ -187,10 +187,10 @@ def float_products(model: ModelWrapper) -> list[Problem]:
     ]
 
 
-def _float_input(model: ModelWrapper, node: NodeProto, tensors: Mapping[str, TensorRange]) -> str:
+def _float_input(node: NodeProto, tensors: Mapping[str, TensorRange]) -> str:
     """The input that is to blame for a product of floats."""
-    computed = [name for name in node.input[:2] if not model.has_initializer(name)]
-    return next((name for name in computed if name not in tensors or tensors[name].scale is None), computed[0])
+    blamed = [name for name in node.input[:2] if name not in tensors or tensors[name].scale is None]
+    return (blamed or node.input)[0]
 
 
 def not_in_qcdq(seen: Observation) -> list[Problem]:

@@ -4,8 +4,8 @@
 
 Two correct programs differ in the last bit of a sum. If a quantizer gets that sum and it is next to a tie, its result
 differs by a whole step, and everything behind it more and more. Therefore each layer of the graph is also computed by
-itself, from what PyTorch gave to it: a quantizer may then differ by one step in a few elements, and nothing else may.
-If so, the graph computes what the network does, by induction over the layers.
+itself, from what PyTorch gave to it: a quantizer may then differ by one step where its input is next to a tie, and
+nothing else may. If so, the graph computes what the network does, by induction over the layers.
 
 Needs PyTorch and Brevitas: import it inside functions only.
 """
@@ -31,7 +31,10 @@ log = logging.getLogger(__name__)
 
 Row = Sequence[NDArray[Any]]
 RESULT = "(output)"
-TIES_OF_100 = 1
+NEAR = 1e-3
+"""Of a step: what counts as next to a tie."""
+ROUND = ("Quant", "BipolarQuant", "Trunc", "QuantizeLinear", "MultiThreshold")
+BEHIND = ("DequantizeLinear", "Clip", "Mul", "Add")
 QUANTIZERS_OF_RESULT = ("act_quant", "output_quant", "trunc_quant")
 
 
@@ -64,19 +67,33 @@ def largest(given: NDArray[Any], expected: NDArray[Any]) -> float:
 
 
 def differ(
-    layer: str, given: NDArray[Any], expected: NDArray[Any], tolerance: float, quantized: Quantized | None
+    layer: str,
+    given: NDArray[Any],
+    expected: NDArray[Any],
+    tolerance: float,
+    quantized: Quantized | None = None,
+    before: NDArray[Any] | None = None,
 ) -> Difference:
-    """How two values of a layer differ; `quantized` is what is known of the quantizer of its result."""
+    """How two values of a layer differ. quantized : the quantizer of its result; before : what went into it."""
     most = largest(given, expected)
     if is_close(given, expected, tolerance):
         return Difference(layer, most, 0, True)
-    if given.shape != expected.shape or quantized is None or quantized.scale is None:
+    if quantized is None or quantized.scale is None or before is None:
+        return Difference(layer, most, 0, False)
+    if not given.shape == expected.shape == before.shape:
         return Difference(layer, most, 0, False)
     step = np.broadcast_to(quantized.scale * (2 if quantized.bits == 1 else 1), expected.shape)
     different = ~_close(given, expected, tolerance)
     ties = int(different.sum())
-    one_step = bool((np.abs(given.astype(np.float64) - expected)[different] <= step[different] * 1.001).all())
-    return Difference(layer, most, ties, one_step and ties <= max(1, TIES_OF_100 * expected.size // 100))
+    return Difference(layer, most, ties, bool(_at_ties(given, expected, before, step)[different].all()))
+
+
+def _at_ties(given: NDArray[Any], expected: NDArray[Any], x: NDArray[Any], step: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where the two are neighbours, and x is where rounding goes from the one to the other."""
+    low, high = np.minimum(given, expected).astype(np.float64), np.maximum(given, expected).astype(np.float64)
+    distances = np.abs(x - np.stack([(low + high) / 2, low, high]))  # to the nearest, up, down
+    near: NDArray[np.bool_] = (high - low <= step * (1 + NEAR)) & (distances.min(axis=0) <= step * NEAR)
+    return near
 
 
 def quantizer_of_result(layer: str, seen: Observation) -> Quantized | None:
@@ -110,6 +127,14 @@ def tensors_of_layers(model: ModelWrapper, seen: Observation) -> dict[str, list[
     return found
 
 
+def _rounded(model: ModelWrapper, name: str) -> str:
+    """What the quantizer behind which the tensor stands rounds; "" if there is none."""
+    node = model.find_producer(name)
+    while node is not None and node.op_type in BEHIND:
+        node = model.find_producer(next(entry for entry in node.input if not model.has_initializer(entry)))
+    return node.input[0] if node is not None and node.op_type in ROUND else ""
+
+
 class Layers:
     """The graph, cut behind each layer: every layer is computed from what PyTorch gave to it."""
 
@@ -128,6 +153,8 @@ class Layers:
             kind = info.type.tensor_type.elem_type if info is not None else 0
             cut.replace_uses(name, entry)
             cut.graph.input.append(helper.make_tensor_value_info(entry, kind, cut.get_tensor_shape(name)))
+        named = {self.scores, *(name for tensors in self.layers.values() for name in tensors)}
+        self.before = {name: _rounded(cut, name) for name in named}
         self.inputs = [value.name for value in model.graph.input if not model.has_initializer(value.name)]
         self.compiled = compile_model(ModelWrapper(cut.model), return_full_exec_context=True)
 
@@ -139,8 +166,11 @@ class Layers:
         for layer, tensors in self.layers.items():
             quantized = quantizer_of_result(layer, seen)
             for tensor, expected in zip(tensors, seen.outputs[layer], strict=True):
-                yield differ(layer, np.asarray(context[tensor]), expected, tolerance, quantized)
-        yield differ(RESULT, np.asarray(context[self.scores]), seen.result[0], tolerance, self._of_result(seen))
+                before = context.get(self.before[tensor])
+                yield differ(layer, np.asarray(context[tensor]), expected, tolerance, quantized, before)
+        before = context.get(self.before[self.scores])
+        given = np.asarray(context[self.scores])
+        yield differ(RESULT, given, seen.result[0], tolerance, self._of_result(seen), before)
 
     def _of_result(self, seen: Observation) -> Quantized | None:
         return next((q for layer in seen.last if (q := quantizer_of_result(layer, seen)) is not None), None)

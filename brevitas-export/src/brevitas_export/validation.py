@@ -124,9 +124,12 @@ def validate(
     from brevitas_export._compare import seen_by_network
     from brevitas_export._observe import kept_as_is, observe
 
-    model = path_or_model if isinstance(path_or_model, ModelWrapper) else ModelWrapper(path_or_model)
+    given = path_or_model.model if isinstance(path_or_model, ModelWrapper) else path_or_model
+    model = ModelWrapper(given, make_deepcopy=True)  # which knows operators by our domain, as analyses expect it
     rows = sample_rows(_examples(model), samples, n)
     fed = seen_by_network(rows, preprocessing(preprocess))
+    if away := _checks.wrong_devices(module):
+        raise ExportError.of(away)
     with kept_as_is(module):
         first = observe(module, fed[0], follow_values=True)
         if len(first.result) != 1 or len(model.graph.output) != 1:
@@ -136,6 +139,8 @@ def validate(
         for row, row_of_module in zip(rows, fed, strict=True):
             comparison.add(row, observe(module, row_of_module))
     refused, notes = _unsupported(model)
+    told = tuple(f"{problem.where}." for problem in problems if problem.where)
+    refused += [problem for problem in _checks.float_products(model) if not problem.where.startswith(told)]
     layers = tuple(comparison.rows(first))
     wrong = [layer for layer in layers if not layer.ok]
     if wrong:
