@@ -104,7 +104,7 @@ def networks(draw: Any) -> Any:
 
 
 @given(networks(), st.integers(0, 1000))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_all_forms_are_equal(drawn: Any, seed: int) -> None:
     torch.set_num_threads(1)
     net, shape = drawn

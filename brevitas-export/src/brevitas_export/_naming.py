@@ -33,7 +33,7 @@ PARAMETERS = {
     "DequantizeLinear": _QUANTIZE,
     "BatchNormalization": _BATCH_NORM,
     "MultiThreshold": ("x", "thresholds"),
-    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "MatMul"), ("x", "weight", "bias")),
+    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm"), ("x", "weight", "bias")),
 }
 
 
@@ -158,6 +158,8 @@ def _parameter(model: ModelWrapper, node: NodeProto, position: int, scope: Scope
         return ".".join(filter(None, (scope.owner, known[position])))
     if node.input[position] in parameters:
         return node.input[position]
+    if node.op_type == "MatMul" and scope.layer:
+        return f"{scope.layer}.weight"
     if node.domain or not defs.has(node.op_type):
         return f"{node.name}.{position}"
     formal = defs.get_schema(node.op_type).inputs
