@@ -32,7 +32,8 @@ from finn_examples.catalogue import Example
 
 Array = npt.NDArray[Any]
 
-PYTORCH = "PyTorch"
+PYTORCH, EXPORTED, INTEGERS = "PyTorch", "exported ONNX", "integer graph"
+PLATFORMS = ("python", "cppsim", "rtlsim")
 RTL_SAMPLES = 100
 ROUNDING = 1e-5
 """Of float outputs, relative to the largest: float32 sums of different order stay below, steps of integers above."""
@@ -134,9 +135,9 @@ def results(example: Example, rtl_samples: int = RTL_SAMPLES) -> Iterator[Result
     """
     data = HeldOut(example)
     yield data.result(PYTORCH, data.expected)
-    yield data.result("exported ONNX", data.of_graph(data.network))
-    yield data.result("integer graph", data.of_graph(data.integers))
-    yield from on_platforms(data, ("python", "cppsim", "rtlsim"), rtl_samples)
+    yield data.result(EXPORTED, data.of_graph(data.network))
+    yield data.result(INTEGERS, data.of_graph(data.integers))
+    yield from on_platforms(data, PLATFORMS, rtl_samples)
 
 
 def on_platforms(data: HeldOut, platforms: Iterable[str], rtl_samples: int = RTL_SAMPLES) -> Iterator[Result]:
@@ -145,7 +146,12 @@ def on_platforms(data: HeldOut, platforms: Iterable[str], rtl_samples: int = RTL
     everything, some = np.arange(count), np.unique(np.linspace(0, count - 1, min(rtl_samples, count)).astype(np.intp))
     for platform in platforms:
         chosen = some if platform == "rtlsim" else everything
-        yield data.result(f"accelerator, {platform}", data.of_accelerator(platform, chosen), chosen)
+        yield data.result(on(platform), data.of_accelerator(platform, chosen), chosen)
+
+
+def on(platform: str) -> str:
+    """The name of the form that an accelerator is on a platform."""
+    return f"accelerator, {platform}"
 
 
 def _classes(outputs: Array) -> Array:
