@@ -336,6 +336,16 @@ def test_calls_are_numbered_in_the_order_of_the_network() -> None:
         assert validate(net, model).ok
 
 
+@pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
+def test_modules_that_are_registered_twice(exporter: Any) -> None:
+    torch.manual_seed(0)
+    act, layer = qnn.QuantIdentity(bit_width=4), qnn.QuantLinear(4, 4, bias=False, weight_bit_width=4)
+    net = nn.Sequential(act, layer, act, layer, act).eval()
+    found = validate(net, export_qonnx(net, input_shape=(1, 4), exporter=exporter))
+    assert found.ok, str(found)
+    assert [(each.name, each.difference is None) for each in found.layers[:2]] == [("0", False), ("1", False)]
+
+
 def test_top_k() -> None:
     net, shape = network("mlp_4_bit")
     scores, best = export_qonnx(net, input_shape=shape), export_qonnx(net, input_shape=shape, top_k=3)

@@ -60,7 +60,7 @@ class Scopes:
     """Reads what the exporters tell about the origin of a node."""
 
     def __init__(self, seen: Observation) -> None:
-        self.seen, self.proxies = seen, seen.proxies
+        self.seen, self.proxies, self.names = seen, seen.proxies, seen.names
         self.calls: dict[tuple[str, ...], list[tuple[Call, Scope]]] = {}
         self._gather(seen.root, (), Scope())
 
@@ -92,11 +92,18 @@ class Scopes:
 
     def of_names(self, names: Sequence[str]) -> Scope:
         """Of ["", "features", "features.0", "features.0.weight_quant", ...], as the newer exporter has it."""
-        known = [name for name in names if name in self.seen.modules]
-        name = next((name for name in known if name in self.proxies), known[-1] if known else "")
-        layer = self.seen.layer_of(name)
-        path = [name for name in known if layer == name or layer.startswith(f"{name}.")]
-        return Scope(layer, name[len(layer) :].lstrip("."), "/".join(path))
+        known = [name for name in names if name in self.names]
+        outside = [name for name in known if not any(self.names[part] in self.proxies for part in _parts(name))]
+        layer = self.names[outside[-1]] if outside else ""
+        proxy = next((self.names[name] for name in known if self.names[name] in self.proxies), "")
+        quantizer = quantizer_name(layer, proxy)[len(layer) :].lstrip(".") if proxy else ""
+        return Scope(layer, quantizer, "/".join(outside))
+
+
+def _parts(name: str) -> list[str]:
+    """The modules that a module is inside of, and itself: "a", "a.b" for "a.b"."""
+    atoms = name.split(".")
+    return [".".join(atoms[: i + 1]) for i in range(len(atoms))]
 
 
 def _unqualified(name: str) -> str:

@@ -84,14 +84,15 @@ class Observation:
         return {*dict(module.named_parameters()), *dict(module.named_buffers())}
 
     @property
+    def names(self) -> dict[str, str]:
+        """The name of each module by every name that it has: some are registered in several places."""
+        first = {id(module): name for name, module in self.modules.items()}
+        every = self.modules[""].named_modules(remove_duplicate=False)
+        return {name: first[id(module)] for name, module in every}
+
+    @property
     def proxies(self) -> set[str]:
         return {name for name, module in self.modules.items() if isinstance(module, QuantProxyFromInjector)}
-
-    def layer_of(self, name: str) -> str:
-        """The module that a quantizer belongs to; `name` itself if it is no quantizer."""
-        while name in self.proxies:
-            name = name.rpartition(".")[0]
-        return name
 
 
 @contextmanager
