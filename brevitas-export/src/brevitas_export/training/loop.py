@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from brevitas_export.data.tasks import Task
+from brevitas_export.models.quantization import CALIBRATION_STEPS
 from brevitas_export.training.recipes import Chosen
 from finn.core.errors import ConfigError, ExecutionError
 
@@ -125,10 +126,16 @@ class Training:
         return states | {"random": torch.get_rng_state(), "log": log, "settings": asdict(self.settings)}
 
     def _save(self) -> None:
-        """First the log, then the checkpoint, each at once or not at all."""
+        """First the log, then the checkpoint, each at once or not at all.
+
+        As long as quantizers collect the statistics for their first scale, which no state of Brevitas has, there is no
+        checkpoint: a training that ends then begins anew.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         replace(self.folder / LOG, self._write_log)
-        replace(self.folder / CHECKPOINT, lambda path: torch.save(self._state(), path))
+        steps = len(self.log) * -(-len(self.train[1]) // self.chosen.recipe.batch)
+        if steps > CALIBRATION_STEPS:
+            replace(self.folder / CHECKPOINT, lambda path: torch.save(self._state(), path))
 
     def _write_log(self, path: Path) -> None:
         with path.open("w", newline="", encoding="utf-8") as file:
