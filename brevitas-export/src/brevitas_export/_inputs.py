@@ -34,7 +34,7 @@ class Example:
 
     def check(self, x: Array, what: str) -> None:
         """ExportError if x has values that the datatype does not have."""
-        if self.datatype is not None and not np.vectorize(self.datatype.allowed)(x).all():
+        if self.datatype is not None and not np.all(self.datatype.allowed(x)):
             remedy = "give raw values, as the accelerator will get them"
             raise ExportError(f"{what} has values that are not {self.datatype.name}", remedy=remedy)
 
@@ -44,9 +44,7 @@ class Example:
         if self.datatype is not None:
             numbers = rng.integers(int(self.datatype.min()), int(self.datatype.max()), size, endpoint=True)
             # BIPOLAR and its like have holes in their range.
-            return np.where(np.vectorize(self.datatype.allowed)(numbers), numbers, self.datatype.max()).astype(
-                np.float32
-            )
+            return np.where(self.datatype.allowed(numbers), numbers, self.datatype.max()).astype(np.float32)
         if self.value is not None and not np.issubdtype(self.value.dtype, np.floating):
             return np.repeat(self.value, count, axis=0)
         return rng.standard_normal(size).astype(np.float32)
