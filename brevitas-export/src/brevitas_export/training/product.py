@@ -158,15 +158,18 @@ def by_group(task: Task, held_out: Tested) -> str:
     """A section of the card about all held-out samples, if the task has groups."""
     if not task.groups:
         return ""
-    parts = [held_out.part(task.group == index) for index in range(len(task.groups))]
-    rows = [
-        f"| {name} | {100 * part.accuracy:.1f} % | {len(part.y):,} |"
-        for name, part in zip(task.groups, parts, strict=True)
-        if len(part.y)
-    ]
-    rows.append(f"| all | {100 * held_out.accuracy:.1f} % | {len(held_out.y):,} |")
-    return (
-        "\n## Accuracy\n\nOf PyTorch, on all samples held out.\n\n| | accuracy | samples |\n|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
-    )
+    parts = [(name, held_out.part(task.group == index)) for index, name in enumerate(task.groups)]
+    rows = [_row(name, part) for name, part in (*parts, ("all", held_out)) if len(part.y)]
+    return f"""
+## Accuracy
+
+Of PyTorch, on all samples held out.
+
+| | accuracy | 95 % confidence interval | samples |
+|---|---|---|---|
+{"".join(rows)}"""
+
+
+def _row(name: str, part: Tested) -> str:
+    low, high = (100 * bound for bound in wilson(part.accuracy * part.y.size, part.y.size))
+    return f"| {name} | {100 * part.accuracy:.1f} % | {low:.1f} to {high:.1f} % | {len(part.y):,} |\n"
