@@ -119,7 +119,8 @@ def card(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, tested:
     """The model card, in Markdown."""
     name, shape = chosen.name, " x ".join(map(str, task.x.shape[1:]))
     weights = sum(p.numel() for n, p in net.named_parameters() if n.endswith("weight") and p.ndim > 1)
-    low, high = (100 * bound for bound in wilson(tested.accuracy * tested.y.size, tested.y.size))
+    count = len(tested.y)  # labels of one sample are not independent: their mean varies p (1 - p) at most
+    low, high = (100 * bound for bound in wilson(tested.accuracy * count, count))
     what = "samples" if task.y.ndim == 1 else f"labels in {len(tested.y)} samples"
     options = {"--seed": settings.seed, "--epochs": settings.epochs, "--learning-rate": settings.learning_rate}
     held_out = {"--hold-out": settings.hold_out} if settings.hold_out else {}
