@@ -77,6 +77,7 @@ def accuracy(
     What the files in DIR say of other examples stays. The exit status is 1 if any answer differs.
     """
     from finn.builder.console import Screen
+    from finn.core.errors import FinnError
     from finn_examples.accuracy import Result, update
 
     screen, wrong = Screen(), 0
@@ -84,10 +85,14 @@ def accuracy(
     def tell(name: str, found: Result) -> None:
         nonlocal wrong
         wrong += found.differ
-        text = f"{found.correct} of {found.samples} right ({found.accuracy:.1%}), {found.differ} not PyTorch's"
+        text = f"{found.correct} of {found.labels} right ({found.accuracy:.1%}), {found.differ} not PyTorch's"
         screen.out.print(f"{name}, {found.form}: {text}", markup=False)
 
-    errors = update(output, _chosen(names), examples(), rtl_samples, tell)
+    try:
+        errors = update(output, _chosen(names), examples(), rtl_samples, tell)
+    except FinnError as problem:
+        screen.error(problem)
+        raise typer.Exit(1) from problem
     for name, error in errors.items():
         screen.error(error, name)
     raise typer.Exit(1 if wrong or errors else 0)

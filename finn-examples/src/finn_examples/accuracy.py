@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from math import sqrt
 from pathlib import Path
@@ -25,7 +25,6 @@ from finn.builder.build_dataflow import configuration
 from finn.builder.build_dataflow_steps import build_dataflow_step_lookup
 from finn.builder.simulation import in_python
 from finn.builder.steps import resolve_build_steps
-from finn.builder.streamlining import Ends
 from finn.core.errors import FinnError
 from finn.core.modelwrapper import ModelWrapper
 from finn_examples.catalogue import Example
@@ -47,27 +46,35 @@ class AccuracyError(FinnError):
 
 @dataclass(frozen=True)
 class Result:
-    """What one form of a network made of held-out data. differ : how many answers are not PyTorch's."""
+    """What one form of a network made of held-out data.
+
+    labels : of all samples, one of each, or of each pixel. correct : how many of them were found.
+    differ : how many samples have another answer than PyTorch's.
+    """
 
     form: str
     samples: int
+    labels: int
     correct: int
     differ: int
 
     @property
     def accuracy(self) -> float:
-        return self.correct / self.samples
+        return self.correct / self.labels
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the accuracy (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927, p. 209)."""
+        """95 % confidence interval of the accuracy (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927, p. 209).
+
+        Labels of one sample count as one, for they are not independent: their mean varies p (1 - p) at most.
+        """
         n, p, z = self.samples, self.accuracy, NORMAL_95
         centre, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
 
 
 class HeldOut:
-    """The held-out data of an example, as its network and its accelerator take them.
+    """The held-out data of an example, as its network takes them.
 
     Raises AccuracyError if there are none, or without PyTorch's answers.
     """
@@ -82,7 +89,7 @@ class HeldOut:
             remedy = "let it hold x, y and, from PyTorch, the network's outputs for all of x as expected"
             raise AccuracyError("nothing to compare with", where=str(file), why=str(error), remedy=remedy) from error
         self.x, self.labels, self.expected = x, y, expected
-        if not y.shape == (len(x),) == expected.shape[:1]:
+        if not x.shape[:1] == y.shape[:1] == expected.shape[:1] or not y.size or expected.size % y.size:
             shapes = ", ".join(str(array.shape) for array in (x, y, expected))
             raise AccuracyError("arrays that do not belong together", where=str(file), why=f"x, y, expected: {shapes}")
 
@@ -104,28 +111,20 @@ class HeldOut:
         """The network as it was exported."""
         return ModelWrapper(str(self.directory / "model.onnx"))
 
-    @property
-    def samples(self) -> Array:
-        """What the network takes: float32, if `x` are the integers that stand for them."""
-        ends = Ends.of(self.integers)
-        if ends.input is None or self.x.dtype.kind == "f":
-            return self.x
-        scale, bias = ends.input
-        return (self.x * scale + bias).astype(np.float32)
-
     def of_graph(self, model: ModelWrapper) -> Array:
         """The outputs of a form of the network."""
-        return in_python(model, configuration(self.directory))(self.samples).outputs
+        return in_python(model, configuration(self.directory))(self.x).outputs
 
     def of_accelerator(self, platform: str, chosen: npt.NDArray[np.intp]) -> Array:
         """The network's outputs for some of the data, by its accelerator. Raises as `load`."""
-        return load(self.directory, platform).predict(self.samples[chosen])
+        return load(self.directory, platform).predict(self.x[chosen])
 
     def result(self, form: str, outputs: Array, chosen: npt.NDArray[np.intp] | None = None) -> Result:
         """outputs : for the data that are chosen, all by default."""
         labels, expected = (a if chosen is None else a[chosen] for a in (self.labels, self.expected))
         same = _same(outputs.reshape(len(labels), -1), expected.reshape(len(labels), -1), form)
-        return Result(form, len(labels), int(np.sum(_classes(outputs) == labels)), int(np.sum(~same)))
+        correct = int(np.sum(_classes(outputs, labels.shape) == labels))
+        return Result(form, len(labels), labels.size, correct, int(np.sum(~same)))
 
 
 def results(example: Example, rtl_samples: int = RTL_SAMPLES) -> Iterator[Result]:
@@ -154,10 +153,11 @@ def on(platform: str) -> str:
     return f"accelerator, {platform}"
 
 
-def _classes(outputs: Array) -> Array:
-    """(N, 1) classes, or (N, classes) scores of which the first highest counts, to (N,) classes."""
-    flat = outputs.reshape(len(outputs), -1)
-    return flat.argmax(axis=1) if flat.shape[1] > 1 else flat[:, 0]
+def _classes(outputs: Array, labels: tuple[int, ...]) -> Array:
+    """Classes, or scores (N, classes, ...) of which the first highest counts, to classes of the shape of the labels."""
+    if outputs.size == np.prod(labels):
+        return outputs.reshape(labels)
+    return np.asarray(outputs.reshape(labels[0], -1, *labels[1:]).argmax(axis=1))
 
 
 def _same(outputs: Array, expected: Array, form: str) -> npt.NDArray[np.bool_]:
@@ -176,7 +176,7 @@ Table = Mapping[str, Sequence[Result]]
 
 
 def to_json(table: Table) -> str:
-    """{example: [{form, samples, correct, differ, accuracy, interval_95}, ...]}"""
+    """{example: [{form, samples, labels, correct, differ, accuracy, interval_95}, ...]}"""
     content = {
         name: [{**asdict(r), "accuracy": r.accuracy, "interval_95": r.interval} for r in found]
         for name, found in sorted(table.items())
@@ -185,20 +185,24 @@ def to_json(table: Table) -> str:
 
 
 def from_json(text: str) -> dict[str, tuple[Result, ...]]:
-    """What `to_json` has written."""
-    fields = Result.__dataclass_fields__
-    rows = json.loads(text).items()
-    return {
-        name: tuple(Result(**{k: v for k, v in row.items() if k in fields}) for row in found) for name, found in rows
-    }
+    """What `to_json` has written. Raises AccuracyError if it is something else."""
+    names = [field.name for field in fields(Result)]
+    try:
+        rows = json.loads(text).items()
+        return {name: tuple(Result(*(row[key] for key in names)) for row in found) for name, found in rows}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+        remedy = "remove the file, or give another directory"
+        raise AccuracyError("no table of accuracies", where="accuracy.json", why=why, remedy=remedy) from error
 
 
 HEADER = """\
 # Accuracy of the examples
 
 Each network on data that its training never saw, in all its forms. The last column has to be 0 everywhere: an answer is
-the whole output of the network, a class or all scores. The interval is Wilson's, at 95 % confidence. RTL simulates a
-part of the data, evenly spread, and its accuracy is that of this part.
+the whole output of the network: a class, all scores, or the classes of all pixels, of which the accuracy is the mean
+then. The interval is Wilson's, at 95 % confidence. RTL simulates a part of the data, evenly spread, and its accuracy is
+that of this part.
 
 This page is written by `python -m finn_examples accuracy`.
 
