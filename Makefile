@@ -68,6 +68,7 @@ bench: $(READY)  ## measure speed and print the figures
 	$(BIN)/python benchmarks/folding.py
 	$(BIN)/python benchmarks/large_networks.py
 	$(BIN)/python benchmarks/cppsim.py
+	$(BIN)/python benchmarks/packing.py
 
 bench-base: $(READY) $(QONNX)/.ready  ## measure finn-base against qonnx 1.0 and the size of the graph
 	$(BIN)/python finn-base/benchmarks/compare.py --qonnx "$(abspath $(QONNX))/bin/python"

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 HERE = Path(__file__).resolve().parent
 PROJECT = "finn-hlslib"
+NAMESPACE = "finn::"
 LICENCE = 2
 """Lines in front of what a header says of itself."""
 
@@ -80,9 +81,14 @@ def _heading(text: str, line: str) -> list[str]:
 
 
 def _about(text: str) -> list[str]:
-    """What a header says of itself: the comment behind the licence."""
-    head = text.split("#ifndef", 1)[0].splitlines()[LICENCE:]
-    return [line.removeprefix("//").strip() for line in head]
+    """What a header says of itself: the comment behind the licence. What is indented in it is code."""
+    head = [line.removeprefix("//").removeprefix(" ") for line in text.split("#ifndef", 1)[0].splitlines()[LICENCE:]]
+    result: list[str] = []
+    for line in head:
+        if line.startswith("  ") and not (result and result[-1].startswith("  ")):
+            result += [".. code-block:: cpp", ""]
+        result.append(line.rstrip())
+    return result
 
 
 def _described(xml: Path) -> dict[str, list[tuple[str, str]]]:
@@ -94,7 +100,8 @@ def _described(xml: Path) -> dict[str, list[tuple[str, str]]]:
         root = ElementTree.parse(xml / f"{compound.get('refid')}.xml").getroot()[0]
         if compound.get("kind") != "namespace":
             name = root.findtext("compoundname", "")
-            if "<" not in name and _text(root):
+            nested = "::" in name.removeprefix(NAMESPACE)  # stands with the class around it
+            if "<" not in name and not nested and _text(root):
                 _add(found, root, str(compound.get("kind")), name)
             continue
         functions = [m for m in root.iter("memberdef") if m.get("kind") == "function"]
