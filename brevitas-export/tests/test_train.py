@@ -23,11 +23,11 @@ from brevitas_export.models.quantization import exact, integers  # noqa: E402
 from brevitas_export.train import app, train  # noqa: E402
 from brevitas_export.training import recipes  # noqa: E402
 from brevitas_export.training.loop import Settings, Training, shifted  # noqa: E402
-from brevitas_export.training.product import wilson  # noqa: E402
 from brevitas_export.training.recipes import Recipe, chosen  # noqa: E402
 from finn.core.errors import ConfigError  # noqa: E402
 from finn.core.modelwrapper import ModelWrapper  # noqa: E402
 from finn.core.onnx_exec import execute_onnx  # noqa: E402
+from finn.util.confidence import wilson  # noqa: E402
 
 NAME = "tiny_w2a2_digits"
 EPOCHS = 4
@@ -67,7 +67,7 @@ def test_a_directory_that_finn_builds(tmp_path: Path) -> None:
     config = json.loads((place / "dataflow_build_config.json").read_text())
     assert (config["target_fps"], config["validation_dataset"]) == (1000, "test_set.npz")
     card = (place / "README.md").read_text()
-    low, high = wilson(40 * accuracy, 40)
+    low, high = wilson(accuracy, 40)
     assert f"**{100 * accuracy:.1f} %** of 40 held-out" in card
     assert f"{100 * low:.1f} to {100 * high:.1f} %" in card
     assert f"python -m brevitas_export.train {NAME} --seed 0 --epochs 4 --learning-rate 0.02 --hold-out 0.25" in card
@@ -167,13 +167,6 @@ def test_command_line(tmp_path: Path) -> None:
     none = runner.invoke(app, [])
     assert none.exit_code == 1
     assert "give one, or --list" in none.stderr
-
-
-def test_confidence_interval() -> None:
-    # R: binom::binom.confint(81, 263, methods = "wilson"), the example of Newcombe, Statistics in Medicine 17 (1998)
-    np.testing.assert_allclose(wilson(81, 263), (0.2553, 0.3662), atol=5e-5)
-    assert wilson(0, 10)[0] == 0
-    np.testing.assert_allclose(wilson(10, 10)[1], 1)
 
 
 def test_pictures_are_moved_whole() -> None:

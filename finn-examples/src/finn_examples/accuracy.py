@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from finn.builder.simulation import in_python
 from finn.builder.steps import resolve_build_steps
 from finn.core.errors import FinnError
 from finn.core.modelwrapper import ModelWrapper
+from finn.util.confidence import wilson
 from finn_examples.catalogue import Example
 
 Array = npt.NDArray[Any]
@@ -36,8 +36,6 @@ PLATFORMS = ("python", "cppsim", "rtlsim")
 RTL_SAMPLES = 100
 ROUNDING = 1e-5
 """Of float outputs, relative to the largest: float32 sums of different order stay below, steps of integers above."""
-NORMAL_95 = 1.959964
-"""The 97.5 % quantile of the normal distribution."""
 
 
 class AccuracyError(FinnError):
@@ -64,13 +62,11 @@ class Result:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the accuracy (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927, p. 209).
+        """95 % confidence interval of the accuracy.
 
         Labels of one sample count as one, for they are not independent: their mean varies p (1 - p) at most.
         """
-        n, p, z = self.samples, self.accuracy, NORMAL_95
-        centre, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+        return wilson(self.accuracy, self.samples)
 
 
 class HeldOut:

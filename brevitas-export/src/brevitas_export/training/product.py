@@ -8,7 +8,6 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +21,10 @@ from brevitas_export.qonnx import export_qonnx
 from brevitas_export.training.loop import Settings, answers
 from brevitas_export.training.recipes import Chosen
 from finn.core.errors import ConfigError
+from finn.util.confidence import wilson
 
 CARD, CONFIG = "README.md", "dataflow_build_config.json"
 VERIFIED = 20  # samples in input.npy
-Z95 = 1.959964  # of the normal distribution, for 95 %
-
-
-def wilson(right: float, count: int) -> tuple[float, float]:
-    """The 95 % confidence interval of a share, of which `right` out of `count` were seen (Wilson, 1927)."""
-    share = right / count
-    middle = share + Z95**2 / (2 * count)
-    spread = Z95 * sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2))
-    scale = 1 + Z95**2 / count
-    return (middle - spread) / scale, (middle + spread) / scale
 
 
 @dataclass(frozen=True)
@@ -120,7 +110,7 @@ def card(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, tested:
     name, shape = chosen.name, " x ".join(map(str, task.x.shape[1:]))
     weights = sum(p.numel() for n, p in net.named_parameters() if n.endswith("weight") and p.ndim > 1)
     count = len(tested.y)  # labels of one sample are not independent: their mean varies p (1 - p) at most
-    low, high = (100 * bound for bound in wilson(tested.accuracy * count, count))
+    low, high = (100 * bound for bound in wilson(tested.accuracy, count))
     what = "samples" if task.y.ndim == 1 else f"labels in {len(tested.y)} samples"
     options = {"--seed": settings.seed, "--epochs": settings.epochs, "--learning-rate": settings.learning_rate}
     held_out = {"--hold-out": settings.hold_out} if settings.hold_out else {}
@@ -172,5 +162,5 @@ Of PyTorch, on all samples held out.
 
 
 def _row(name: str, part: Tested) -> str:
-    low, high = (100 * bound for bound in wilson(part.accuracy * part.y.size, part.y.size))
+    low, high = (100 * bound for bound in wilson(part.accuracy, len(part.y)))
     return f"| {name} | {100 * part.accuracy:.1f} % | {low:.1f} to {high:.1f} % | {len(part.y):,} |\n"
