@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Trained example networks, each a directory that ``finn build`` takes as it is.
 
->>> [example.name for example in examples()]
-['resnet8_w4a4_digits', 'tfc_w1a1_mnist', 'tfc_w2a2_mnist']
+>>> [found.name for found in examples() if found.name.startswith("tfc")]
+['tfc_w1a1_mnist', 'tfc_w1a2_mnist', 'tfc_w2a2_mnist']
 """
 
 from finn_examples.catalogue import Example, UnknownExampleError, example, examples
