@@ -109,6 +109,19 @@ def test_cycles_by_schedule_are_those_of_rtl(directory: Path) -> None:
     assert found == [found[0]] * len(PLATFORMS)
 
 
+@ALL
+def test_cycles_of_batches_are_added_up(name: str) -> None:
+    accel = load(TFC, name)
+    assert accel.cycles is None
+    accel.execute(digits()[:4])
+    four = accel.cycles
+    accel.batch_size = 4
+    accel.execute(digits()[:12])
+    assert accel.cycles == 3 * four
+    accel.execute_on_buffers()
+    assert accel.cycles == four
+
+
 def test_the_first_call_builds_and_prints_nothing(tmp_path: Path) -> None:
     command = f"from finn.builder.accelerator import load; load({str(RESNET)!r}, 'python')"
     environment = {**os.environ, "FINN_CACHE_DIR": str(tmp_path)}

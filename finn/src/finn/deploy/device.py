@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from finn.deploy.errors import DeployError, DeviceBusy, DeviceTimeout
 from finn.deploy.ports import Bytes, Port
@@ -35,10 +35,9 @@ class Device(ABC):
     def patience_s(self, frames: int) -> float:
         """Seconds within which so many frames are done for sure, unless something is wrong."""
 
-    @property
     @abstractmethod
-    def cycles(self) -> int | None:
-        """Clock cycles that the last execution took, first beat in to last beat out; None if nobody counts them."""
+    def counter(self) -> Callable[[], int] | None:
+        """What tells the clock cycles of the last execution, first beat in to last beat out; None if nobody can."""
 
 
 class BackgroundDevice(Device):

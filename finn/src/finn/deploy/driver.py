@@ -52,6 +52,7 @@ class Accelerator:
         self.host = host
         self.timeout_s: float | None = None
         self._batch_size: int | None = None
+        self._counters: list[Callable[[], int] | None] = [None]
         self._allocate(1)
 
     # ------------------------------------------------------------------------------------------------------ what it is
@@ -76,8 +77,11 @@ class Accelerator:
 
     @property
     def cycles(self) -> int | None:
-        """Clock cycles of the last execution, from the first beat in to the last beat out; None if not known."""
-        return self.device.cycles
+        """Clock cycles of the last execution, from the first beat in to the last beat out; None if not known.
+
+        Those of several batches are added up: between them the accelerator is empty.
+        """
+        return None if None in self._counters else sum(count() for count in self._counters if count is not None)
 
     def idt(self, ind: int = 0) -> BaseDataType:
         """The type of an input's elements."""
@@ -142,7 +146,11 @@ class Accelerator:
         folded = [p.fold(x) for p, x in zip(self.device.inputs, self._frames(given), strict=True)]
         count = len(folded[0])
         size = self._batch_size or min(count, MOST_FRAMES)
-        made = [self._batch([x[k : k + size] for x in folded], timeout) for k in range(0, count, size)]
+        counters, made = [], []
+        for k in range(0, count, size):
+            made.append(self._batch([x[k : k + size] for x in folded], timeout))
+            counters.append(self.device.counter())
+        self._counters = counters
         outputs = [np.concatenate(parts) for parts in zip(*made, strict=True)]
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -171,9 +179,9 @@ class Accelerator:
 
     def wait_until_finished(self, timeout: float | None = None) -> None:
         """Wait for the end of what execute_on_buffers() has started. Raises as `execute`."""
-        for buffer, found in zip(
-            self.obuf_packed_device, self._wait(len(self.obuf_packed_device[0]), timeout), strict=True
-        ):
+        outputs = self._wait(len(self.obuf_packed_device[0]), timeout)
+        self._counters = [self.device.counter()]
+        for buffer, found in zip(self.obuf_packed_device, outputs, strict=True):
             buffer[: len(found)] = found
 
     def throughput_test(self) -> dict[str, float]:

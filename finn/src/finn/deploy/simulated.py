@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import weakref
 from abc import abstractmethod
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -59,12 +59,12 @@ class SimulatedDevice(BackgroundDevice):
         busy = sum(i.layer.cycles for i in instances(self.model))
         return STARTING_S + busy * (frames + 1) / self.slowest
 
-    @property
-    def cycles(self) -> int | None:
+    def counter(self) -> Callable[[], int]:
         """As the layers' schedules say, which RTL keeps to."""
-        if not self._frames:
-            return None
-        times = self._schedules.run(self._frames)
+        return partial(self._scheduled, self._frames)
+
+    def _scheduled(self, frames: int) -> int:
+        times = self._schedules.run(frames)
         return max(int(times.passed[t][-1, -1]) for t in times.outputs) + 1
 
     @cached_property
@@ -107,16 +107,16 @@ class RtlDevice(SimulatedDevice):
         super().__init__(model, clk_ns)
         self._simulator = Simulator(stitch(model))
         weakref.finalize(self, self._simulator.__exit__, None, None, None)  # its files go when the device does
-        self._cycles: int | None = None
+        self._cycles = 0
 
     def simulate(self, frames: Sequence[IntArray]) -> Sequence[IntArray]:
         result = self._simulator.run(*frames)
         self._cycles = result.cycles
         return result.outputs
 
-    @property
-    def cycles(self) -> int | None:
-        return self._cycles
+    def counter(self) -> Callable[[], int]:
+        cycles = self._cycles
+        return lambda: cycles
 
 
 PLATFORMS: dict[str, type[SimulatedDevice]] = {kind.platform: kind for kind in (RtlDevice, CppDevice, PythonDevice)}
