@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -21,15 +21,6 @@ from finn.util.cleanup import cleanup_model  # noqa: E402
 PIXELS, WAVES = Normalise(1 / 256), Normalise(1 / 128)
 SAMPLES = 20
 CALIBRATION = 35  # batches, after which activations have their scales
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small get slower with more, ten times so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def unet(weight_bits: int, act_bits: int) -> torch.nn.Module:
