@@ -18,6 +18,7 @@ FOLDER = Path(__file__).with_name("fuzz")
 TARGETS = sorted(FOLDER.glob("*.cpp"))
 CLANGS = ("clang++", *(f"clang++-{version}" for version in range(20, 10, -1)))
 TARGET = '#include <cstddef>\n#include <cstdint>\nextern "C" int LLVMFuzzerTestOneInput(const uint8_t *, size_t)'
+LARGEST_MB = 512  # of one allocation
 LONGEST = 400
 """Bytes of an input: beats, and the decisions of a bench."""
 
@@ -79,7 +80,9 @@ def target(cxx: Cxx, folder: Path, source: Path) -> Path:
 
 
 def fuzz(program: Path, *limits: str) -> None:
-    options = (f"-max_len={LONGEST}", "-len_control=0", f"-artifact_prefix={program.parent}/", *limits)
+    """The peak of memory has no limit, for it is inherited from the process of the tests; allocations have one."""
+    memory = ("-rss_limit_mb=0", f"-malloc_limit_mb={LARGEST_MB}")
+    options = (f"-max_len={LONGEST}", "-len_control=0", f"-artifact_prefix={program.parent}/", *memory, *limits)
     output_of(program, *options)
 
 

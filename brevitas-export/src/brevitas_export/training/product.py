@@ -126,7 +126,8 @@ def card(net: nn.Module, chosen: Chosen, task: Task, settings: Settings, tested:
 | accuracy | {accuracy}; 95 % confidence interval {low:.1f} to {high:.1f} % |
 | licence of these files | BSD-3-Clause |
 
-All scales are powers of two or constants: PyTorch, onnxruntime and the hardware give the same answer to every sample.
+All scales are powers of two or constants, so that sums are exact: PyTorch, onnxruntime and the hardware give the same
+answer to every held-out sample.
 
 Build it with `finn build`; the products appear in `output/` here. Make it again with
 
