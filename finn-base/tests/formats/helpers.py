@@ -118,8 +118,8 @@ def seconds(count: int, run: Callable[[ModelWrapper], Any]) -> float:
 
 def assert_linear(run: Callable[[ModelWrapper], Any]) -> None:
     """Eight times the nodes take less than three times eight times the time."""
-    small = min(seconds(50, run) for _ in range(3))
-    assert seconds(400, run) < 8 * 3 * small
+    small, large = (min(seconds(count, run) for _ in range(3)) for count in (50, 400))
+    assert large < 8 * 3 * small
 
 
 def parameters(model: ModelWrapper) -> list[tuple[Any, ...]]:
