@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what only tests and lint use and pip cannot install: clang++ with its sanitizers, and doctest.
+# Install what only tests and lint use and pip cannot install: clang++ with its sanitizers, doctest, espeak-ng.
 #
 # Without them the tests that need them are skipped.
 set -euo pipefail
@@ -18,5 +18,9 @@ elif ! has_runtime "$clang"; then
   missing+=("libclang-rt-${major%%.*}-dev")
 fi
 echo '#include <doctest/doctest.h>' | g++ -E -x c++ - >/dev/null 2>&1 || missing+=(doctest-dev)
+
+want_speech=()
+command -v espeak-ng >/dev/null || want_speech+=(espeak-ng)
+want "the data set of spoken keywords is neither made nor tested" "${want_speech[@]}"
 
 want "C++ is not tested with clang++, or not at all" "${missing[@]}"

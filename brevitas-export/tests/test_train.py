@@ -169,6 +169,13 @@ def test_command_line(tmp_path: Path) -> None:
     assert "give one, or --list" in none.stderr
 
 
+def test_the_guide_names_all_networks_and_data() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    named = {name for line in guide.splitlines() if line.startswith("| `") for name in line.split("`")[1::2]}
+    for network, data in recipes.RECIPES.keys() - {("tiny", "digits")}:
+        assert {network, data} <= named
+
+
 def test_pictures_are_moved_whole() -> None:
     torch.manual_seed(0)
     x = torch.zeros(200, 1, 7, 7)

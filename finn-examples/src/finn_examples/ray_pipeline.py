@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -111,15 +112,14 @@ class Pipeline:
         self._ray = _ray()
         self._count = 0
         self._stages: list[_Running] = []
-        try:
+        with ExitStack() as unfinished:
+            unfinished.callback(self.close)
             for stage in stages:
                 self._stages.append(_Running(stage, self._ray))
             for running in self._stages:
                 for start in running.starts:
                     running.result(start, start_timeout_s)
-        except BaseException:
-            self.close()
-            raise
+            unfinished.pop_all()
 
     def __enter__(self) -> Pipeline:
         return self

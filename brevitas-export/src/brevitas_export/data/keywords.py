@@ -14,7 +14,6 @@ are not heard in training.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import shutil
 import subprocess
@@ -29,7 +28,7 @@ from numpy.typing import NDArray
 
 from brevitas_export.data.split import Split
 from finn.core.errors import FinnError
-from finn.util.cache import cache_root
+from finn.util.cache import cache_root, content_key
 
 FLOATS = NDArray[np.float64]
 
@@ -92,7 +91,7 @@ def keywords(train: int = 4200, test: int = 480, seed: int = 2026) -> Split:
     Raises SpeechError without espeak-ng.
     """
     source = Path(__file__).read_text(encoding="utf-8")
-    key = hashlib.sha256(f"{source}{train} {test} {seed} {_version()}".encode()).hexdigest()[:24]
+    key = content_key(source, f"{train} {test} {seed}", _version())
     stored = cache_root() / "keywords" / f"{key}.npz"
     if not stored.is_file():
         _store(stored, _made(train, test, seed))

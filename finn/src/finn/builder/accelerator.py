@@ -17,10 +17,11 @@ import numpy as np
 
 import finn
 from finn.core.modelwrapper import ModelWrapper
-from finn.dataflow.native import cache_entry, content_key
+from finn.dataflow.native import cache_entry
 from finn.dataflow.partition import Array, Partition
 from finn.deploy import Accelerator, DeployError
 from finn.deploy.simulated import platform
+from finn.util.cache import content_key
 
 RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 NETWORK, CONFIG = "model.onnx", "dataflow_build_config.json"

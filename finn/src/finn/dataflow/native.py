@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from finn.core.errors import FinnError
-from finn.util.cache import cache_root
+from finn.util.cache import cache_root, content_key
 
 
 class ToolMissing(FinnError):
@@ -35,15 +34,6 @@ def cache_entry(kind: str, key: str) -> Path:
             remedy="set FINN_CACHE_DIR to a directory that can be written",
         ) from error
     return place
-
-
-def content_key(*parts: str | bytes) -> str:
-    """A name for these contents."""
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()[:24]
 
 
 @lru_cache

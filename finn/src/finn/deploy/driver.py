@@ -185,7 +185,7 @@ class Accelerator:
             buffer[: len(found)] = found
 
     def throughput_test(self) -> dict[str, float]:
-        """Run a batch of zeros and random values, and time it and the host's work, with the keys of FINN's driver.
+        """Run what is in the buffers, a batch, and time it and the host's work on random values, with FINN's keys.
 
         runtime[ms] is what the accelerator needs at its clock; of devices that count cycles, from `cycles`, which is
         there, too. simulation[ms] is how long simulating took. Raises as `execute`.
@@ -242,13 +242,14 @@ class Accelerator:
 
     def copy_input_data_to_device(self, data: Bytes, ind: int = 0) -> None:
         """Packed frames into the buffer of an input. Raises DeployError if it has no room for them."""
-        _copy(data, self.ibuf_packed_device[ind], self.device.inputs[ind])
+        buffer = self.ibuf_packed_device[ind]
+        _require_room(data, buffer, self.device.inputs[ind])
+        buffer[: len(data)] = data
 
     def copy_output_data_from_device(self, data: Bytes, ind: int = 0) -> None:
         """Packed frames out of the buffer of an output, into `data`. Raises DeployError if it has not so many."""
         buffer = self.obuf_packed_device[ind]
-        if data.shape[1:] != buffer.shape[1:] or len(data) > len(buffer):
-            raise _no_room(data, buffer, self.device.outputs[ind])
+        _require_room(data, buffer, self.device.outputs[ind])
         data[:] = buffer[: len(data)]
 
     # ----------------------------------------------------------------------------------------------------------- parts
@@ -285,16 +286,12 @@ def _timed(task: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _copy(data: Bytes, buffer: Bytes, port: Port) -> None:
+def _require_room(data: Bytes, buffer: Bytes, port: Port) -> None:
+    """Raise DeployError unless the buffer has room for these packed frames."""
     if data.shape[1:] != buffer.shape[1:] or len(data) > len(buffer):
-        raise _no_room(data, buffer, port)
-    buffer[: len(data)] = data
-
-
-def _no_room(data: Bytes, buffer: Bytes, port: Port) -> DeployError:
-    return DeployError(
-        f"packed frames of shape {data.shape}",
-        where=port.name,
-        why=f"the buffer has the shape {buffer.shape}",
-        remedy="set batch_size, and pack with pack_input()",
-    )
+        raise DeployError(
+            f"packed frames of shape {data.shape}",
+            where=port.name,
+            why=f"the buffer has the shape {buffer.shape}",
+            remedy="set batch_size, and pack with pack_input()",
+        )

@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
-from finn.dataflow.native import cache_entry, compile_cxx, compiler, compiler_version, content_key
+from finn.dataflow.native import cache_entry, compile_cxx, compiler, compiler_version
 from finn.hls.network import Source
+from finn.util.cache import content_key
 from finn_hlslib import include_dir, sim_dir
 
 RUNTIME = Path(__file__).with_name("runtime.hpp")

@@ -13,7 +13,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from finn.dataflow.native import (
+from finn.dataflow.native import 
+from finn.util.cache import content_key
     ToolMissing,
     cache_entry,
     compile_cxx,
