@@ -13,17 +13,16 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from finn.dataflow.native import 
-from finn.util.cache import content_key
+from finn.dataflow.native import (
     ToolMissing,
     cache_entry,
     compile_cxx,
     compiler,
     compiler_version,
-    content_key,
     first_error,
 )
 from finn.rtl.errors import RtlError
+from finn.util.cache import content_key
 
 OLDEST = (5, 6)
 MODEL_FLAGS = ("--cc", "-O3", "-DVERILATOR_O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint")
